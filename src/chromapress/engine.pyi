@@ -1,0 +1,116 @@
+"""The compiled engine (native/bindings.cpp): colour histograms, K-means, silhouette, mapping, PNG, quality.
+
+Shapes and types, everywhere in this module:
+
+- *pixels*: uint8 [H, W, 3] sRGB or [H, W, 4] straight-alpha sRGBA, any strides, read-only or not.
+- *histogram*: `colors` uint8 [n, 4] straight RGBA (opaque images have A = 255), distinct, sorted
+  lexicographically, with `counts` int64 [n] >= 1. Fully transparent pixels are one colour, (0, 0, 0, 0).
+- *clustering space*: premultiplied RGBA in sRGB levels, float64, each channel 0 to 255; for opaque colours that is
+  (R, G, B, 255). Distances are squared Euclidean in it.
+- *palette*: uint8 [k, 4] straight RGBA; *index map*: uint8 [H, W].
+
+Every call releases the GIL, is deterministic and does not depend on the processor. A wrong shape, type, length or
+value (also NaN) raises ValueError or TypeError.
+"""
+
+from typing import Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: Final[str]
+MAX_COLORS: Final[int]  # 256, the most entries that an indexed PNG can have
+
+@final
+class Clustering:
+    """One clustering of a histogram."""
+
+    @property
+    def centres(self) -> NDArray[np.float64]:
+        """[k, 4], in the clustering space, in the order of the start."""
+    @property
+    def labels(self) -> NDArray[np.uint8]:
+        """[n], the cluster of each colour of the histogram."""
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """[k], pixels in each cluster; never 0 but when fewer distinct colours than k exist."""
+    @property
+    def inertia(self) -> float:
+        """Sum over pixels of the squared distance to their centre."""
+    @property
+    def iterations(self) -> int:
+        """Lloyd iterations done."""
+    @property
+    def palette(self) -> NDArray[np.uint8]:
+        """[k, 4], the centres as straight RGBA, rounded to nearest."""
+
+def histogram(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The colour histogram of an image: (colors, counts)."""
+
+def merge(
+    histograms: list[tuple[NDArray[np.uint8], NDArray[np.int64]]],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The sum of histograms: of none, an empty one."""
+
+def kmeans(
+    colors: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+    k: int,
+    *,
+    start: NDArray[np.float64] | None = None,
+    protected: NDArray[np.uint8] | None = None,
+    color_space: str = "srgb",
+    max_iterations: int = 20,
+    tolerance: float = 1e-4,
+) -> Clustering:
+    """Weighted K-means over the distinct colours: Wu's start, then exact Lloyd.
+
+    k: 1 to 256; where the histogram has no more than k colours, they are the centres.
+    start: [k, 4] centres in the clustering space, instead of Wu's.
+    protected: [p, 4] straight RGBA, p <= k: fixed centres, the first p of the result.
+    color_space: "srgb" or "oklab": where distances are measured; centres come back in the clustering space.
+    max_iterations: Lloyd stops there, or when the inertia falls by less than `tolerance` times itself.
+
+    Fully transparent, fully opaque and translucent colours do not mix: a histogram with transparent pixels has one
+    centre (0, 0, 0, 0) for exactly them, and a centre of opaque colours has alpha 255 and takes no part of others' alpha,
+    so that no mapping makes a transparent pixel visible or an opaque one translucent. k must be at least the number of
+    these kinds that occur.
+    """
+
+def silhouette(
+    colors: NDArray[np.uint8], counts: NDArray[np.int64], labels: NDArray[np.uint8]
+) -> float:
+    """Mean silhouette over the *pixels* (-1 to 1), squared Euclidean in the clustering space, exact.
+
+    As pyspark.ml's ClusteringEvaluator on the expanded pixels: a pixel alone in its cluster scores 0. One cluster
+    alone has no silhouette: ValueError.
+    """
+
+def palette_error(colors: NDArray[np.uint8], counts: NDArray[np.int64], palette: NDArray[np.uint8]) -> float:
+    """Sum over pixels of the squared distance, in the clustering space, to the entry that `map_pixels` takes."""
+
+def map_colors(
+    colors: NDArray[np.uint8], palette: NDArray[np.uint8], *, color_space: str = "srgb"
+) -> NDArray[np.uint8]:
+    """[n]: for each colour the nearest palette entry (the first of equals), transparent and opaque kept as such."""
+
+def map_pixels(
+    pixels: NDArray[np.uint8], palette: NDArray[np.uint8], *, color_space: str = "srgb", dither: float = 0.0
+) -> NDArray[np.uint8]:
+    """The index map. dither: 0 (none) to 1 (Floyd-Steinberg, serpentine)."""
+
+def encode_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8], *, effort: int = 5) -> bytes:
+    """An indexed PNG: unused entries dropped, bit depth 1, 2, 4 or 8, tRNS where an entry is not opaque.
+
+    indices: uint8 [H, W], each below len(palette). effort: 1 (fastest) to 9 (smallest).
+    The decoded pixels are palette[indices]; the order of the file's palette is the encoder's.
+    """
+
+def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio in dB of two images of one shape; inf where equal. [H, W, 4]: on premultiplied RGBA."""
+
+def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Structural similarity (Wang et al. 2004), -1 to 1: Gaussian window of 11, sigma 1.5, mean over channels.
+
+    [H, W, 4]: on premultiplied RGBA. Where a side is shorter than 11, one window is the whole image.
+    """
