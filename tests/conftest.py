@@ -1,0 +1,46 @@
+"""Real services for the tests: one HDFS and one Airflow for a test session, in a folder and on ports of their own,
+started when the first test asks for them and always ended.
+"""
+
+import random
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from stack import control, hdfs as hadoop
+from stack.home import DEFAULT_PORTS, Home, port_is_free
+
+
+def pytest_configure() -> None:
+    """Let a terminated test session end its services, as an interrupted one does."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        pytest.exit("terminated", returncode=143)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def free_ports() -> dict[str, int]:
+    """A free port for every service, below the range from which Linux gives ports to client connections."""
+    candidates = (port for port in random.sample(range(20000, 32000), 2000) if port_is_free(port))
+    return {name: next(candidates) for name in DEFAULT_PORTS}
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """An empty state folder with free ports."""
+    return Home(tmp_path_factory.mktemp("chromapress"), free_ports())
+
+
+@pytest.fixture(scope="session")
+def hdfs(home: Home) -> Iterator[hadoop.Address]:
+    """A running HDFS: one NameNode, two DataNodes, an empty /chromapress."""
+    try:
+        hadoop.prepare(home)
+        control.up(home, hadoop.services(home), print)
+        hadoop.make_root(home)
+        yield hadoop.address(home)
+    finally:
+        control.down(home, hadoop.ROLES[::-1], print)
