@@ -82,6 +82,11 @@ class Palette(_Section):
         """The most colours that the rule allows: k if fixed, else the largest candidate."""
         return self.k if self.rule == "fixed" else self.candidates[-1]
 
+    @property
+    def keeps_floor(self) -> bool:
+        """Whether the rule promises the quality floor: 'fixed' and 'silhouette' do not."""
+        return self.rule in ("silhouette_floor", "quality")
+
 
 class Quality(_Section):
     min_psnr_db: float | None = Field(32, ge=1, le=100, description="The floor of PSNR in dB; empty: none.")
@@ -236,11 +241,12 @@ def run_parameters(config: DatasetConfig) -> dict[str, dict[str, Any]]:
 
 
 def _flat(spec: dict[str, Any]) -> dict[str, Any]:
-    """Pydantic's anyOf of a type and null as one schema with a list of types, which forms can show."""
+    """Pydantic's spellings as those that forms can show: a choice of one as enum, or-null as a list of types."""
+    if "const" in spec:
+        return {key: value for key, value in spec.items() if key != "const"} | {"enum": [spec["const"]]}
     if "anyOf" not in spec:
         return dict(spec)
-    some, none = spec["anyOf"]
-    assert none == {"type": "null"}, spec
+    some, _null = spec["anyOf"]
     rest = {key: value for key, value in spec.items() if key != "anyOf"}
     return {**rest, **some, "type": [some["type"], "null"]}
 

@@ -77,9 +77,7 @@ def kmeans(
     these kinds that occur.
     """
 
-def silhouette(
-    colors: NDArray[np.uint8], counts: NDArray[np.int64], labels: NDArray[np.uint8]
-) -> float:
+def silhouette(colors: NDArray[np.uint8], counts: NDArray[np.int64], labels: NDArray[np.uint8]) -> float:
     """Mean silhouette over the *pixels* (-1 to 1), squared Euclidean in the clustering space, exact.
 
     As pyspark.ml's ClusteringEvaluator on the expanded pixels: a pixel alone in its cluster scores 0. One cluster

@@ -1,10 +1,10 @@
 """Where everything is in HDFS: every path is spelled here and nowhere else.
 
-    <root>/<dataset>/landing/<partition>/<tree>
-    <root>/<dataset>/work/<partition>/_lock/<n>
-    <root>/<dataset>/work/<partition>/<run>/config.json, ingested/, selected/, quantized/, compressed/
-    <root>/<dataset>/published/<partition>/<version>/images/<tree>, manifest.parquet, report.html, run.json
-    <root>/<dataset>/published/<partition>/_CURRENT
+<root>/<dataset>/landing/<partition>/<tree>
+<root>/<dataset>/work/<partition>/_lock/<n>
+<root>/<dataset>/work/<partition>/<run>/config.json, ingested/, selected/, quantized/, compressed/
+<root>/<dataset>/published/<partition>/<version>/images/<tree>, manifest.parquet, report.html, run.json
+<root>/<dataset>/published/<partition>/_CURRENT
 """
 
 from __future__ import annotations

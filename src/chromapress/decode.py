@@ -1,0 +1,155 @@
+"""A file's bytes as 8-bit sRGB(A) pixels, upright, or the reason why not.
+
+Limits are checked before a pixel is decoded. Orientation (EXIF), colour profile (ICC) and bit depth are applied, so
+that what follows knows one kind of image. Decoding itself is Pillow's.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from chromapress.config import Limits
+from chromapress.outcome import Outcome
+
+# Ours are checked instead, and first: Pillow's would warn, or raise, at numbers that a configuration may well allow.
+Image.MAX_IMAGE_PIXELS = None
+
+FORMATS: Final = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
+_ANIMATED: Final = ("GIF", "PNG", "WEBP")
+_DEEP_GREY: Final = ("I;16", "I;16L", "I;16B", "I;16N")
+
+# What Pillow's parsers raise on damaged files.
+_DAMAGE: Final = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image that can be quantized."""
+
+    pixels: NDArray[np.uint8]  # [H, W, 3] sRGB, or [H, W, 4] straight alpha where a pixel is not opaque
+    format: str  # the file's, in Pillow's words
+    mode: str  # the file's, in Pillow's words
+
+
+class Undecodable(Exception):  # noqa: N818  (not an error of the program: a row with a reason)
+    """An image that is not quantized: rejected, or kept as it is because it has several frames or pages."""
+
+    def __init__(self, outcome: Outcome, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.outcome = outcome
+        self.reason = reason
+        self.detail = detail
+
+
+def check_size(size_bytes: int, limits: Limits) -> None:
+    """Undecodable, if a file of this size need not be read."""
+    if size_bytes == 0:
+        raise _rejected("empty", "the file has no bytes")
+    if size_bytes > limits.max_bytes:
+        raise _rejected("too_many_bytes", f"{size_bytes} bytes, the limit is {limits.max_bytes}")
+
+
+def decode(content: bytes, limits: Limits) -> Decoded:
+    """The upright 8-bit sRGB(A) pixels of a file, or Undecodable with the reason."""
+    check_size(len(content), limits)
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise _rejected(*_unknown(content)) from None
+    except _DAMAGE as error:
+        raise _damaged(error) from None
+    with image:
+        if image.width * image.height > limits.max_pixels:
+            size = f"{image.width}x{image.height} pixels"
+            raise _rejected("too_many_pixels", f"{size}, the limit is {limits.max_pixels}")
+        try:
+            frames = getattr(image, "n_frames", 1)
+            if frames == 1:
+                image.load()
+                return Decoded(_upright_srgb(image), str(image.format), image.mode)
+        except _DAMAGE as error:
+            raise _damaged(error) from None
+        if image.format in _ANIMATED:
+            raise Undecodable(Outcome.KEPT_ANIMATED, "animated", f"{frames} frames")
+        raise Undecodable(Outcome.KEPT_MULTIPAGE, "multipage", f"{frames} pages")
+
+
+def _rejected(reason: str, detail: str) -> Undecodable:
+    return Undecodable(Outcome.REJECTED, reason, detail)
+
+
+def _damaged(error: BaseException) -> Undecodable:
+    detail = " ".join(str(error).split()) or type(error).__name__
+    return _rejected("truncated" if "truncated" in detail.lower() else "unreadable", detail)
+
+
+def _unknown(content: bytes) -> tuple[str, str]:
+    """Why no decoder took it: not an image at all, or a format that is not ours."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return "unsupported", f"a {image.format} file; supported are {', '.join(FORMATS)}"
+    except _DAMAGE:
+        return "not_an_image", "no image format begins like this"
+
+
+def _upright_srgb(image: Image.Image) -> NDArray[np.uint8]:
+    profile = image.info.get("icc_profile")
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in _DEEP_GREY:
+        return _from_deep_grey(upright)
+    if upright.mode in ("I", "F"):
+        raise _rejected("unsupported", f"samples of 32 bits (mode {upright.mode})")
+    has_alpha = upright.has_transparency_data
+    alpha = np.asarray(upright.convert("RGBA").getchannel("A")) if has_alpha else None
+    rgb = np.asarray(_to_srgb(upright, profile))
+    if alpha is None or (alpha == 255).all():
+        return rgb
+    return np.dstack([rgb, alpha])
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB in sRGB. Without a profile, or with one that cannot be used (as browsers do), levels are taken for sRGB."""
+    plain = image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            # A transform from sRGB to sRGB would move levels by one for nothing.
+            if "srgb" not in ImageCms.getProfileDescription(source).lower():
+                converted = ImageCms.profileToProfile(plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+                if converted is not None:
+                    return converted
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            # The profile is damaged or of another colour model than the pixels.
+            return plain.convert("RGB")
+    return plain.convert("RGB")
+
+
+def _from_deep_grey(image: Image.Image) -> NDArray[np.uint8]:
+    deep = np.asarray(image).astype(np.uint32)
+    grey = ((deep * 255 + 32767) // 65535).astype(np.uint8)
+    rgb = np.dstack([grey, grey, grey])
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int) and (deep == transparent).any():
+        return np.dstack([rgb, np.where(deep == transparent, 0, 255).astype(np.uint8)])
+    return rgb

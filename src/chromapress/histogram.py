@@ -1,0 +1,70 @@
+"""What can be said of an image from its colour histogram alone, which is much: see the engine's contract."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chromapress import engine
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Distinct colours and their counts, as the engine makes them."""
+
+    colors: NDArray[np.uint8]  # [n, 4] straight RGBA, sorted
+    counts: NDArray[np.int64]  # [n]
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.uint8]) -> Histogram:
+        return cls(*engine.histogram(pixels))
+
+    @classmethod
+    def merged(cls, histograms: list[Histogram]) -> Histogram:
+        return cls(*engine.merge([(one.colors, one.counts) for one in histograms]))
+
+    @classmethod
+    def unpacked(cls, colors: bytes, counts: bytes) -> Histogram:
+        """From the bytes of a row."""
+        return cls(np.frombuffer(colors, np.uint8).reshape(-1, 4), np.frombuffer(counts, np.uint32).astype(np.int64))
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """As the bytes of a row; one image's counts fit 32 bits."""
+        return self.colors.tobytes(), self.counts.astype(np.uint32).tobytes()
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @property
+    def pixels(self) -> int:
+        return int(self.counts.sum())
+
+    @property
+    def is_opaque(self) -> bool:
+        return bool((self.colors[:, 3] == 255).all())
+
+    @property
+    def kinds(self) -> int:
+        """How many of transparent, translucent and opaque occur: fewer colours than that cannot keep them apart."""
+        alpha = self.colors[:, 3]
+        return int((alpha == 0).any()) + int((alpha == 255).any()) + int(((alpha > 0) & (alpha < 255)).any())
+
+    def psnr_db(self, palette: NDArray[np.uint8], labels: NDArray[np.uint8]) -> float:
+        """PSNR of the image whose every colour is replaced by palette[label]: over RGB, or premultiplied RGBA."""
+        error = premultiplied(self.colors) - premultiplied(palette)[labels]
+        total = float(np.square(error).sum(axis=1) @ self.counts)
+        return psnr_db(total / self.pixels, channels=3 if self.is_opaque else 4)
+
+
+def premultiplied(rgba: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """[n, 4] straight RGBA in the engine's clustering space."""
+    alpha = rgba[:, 3:].astype(np.float64)
+    return np.hstack([rgba[:, :3] * (alpha / 255), alpha])
+
+
+def psnr_db(squared_error: float, channels: int) -> float:
+    """PSNR of a mean squared error summed over channels; inf for none."""
+    return math.inf if squared_error == 0 else 10 * math.log10(255**2 * channels / squared_error)

@@ -1,0 +1,75 @@
+"""From pixels and a chosen k to a palette and an index map whose quality is measured on the pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chromapress import engine, quality
+from chromapress.choice import Verdict, protected_colors
+from chromapress.config import DatasetConfig
+from chromapress.histogram import Histogram
+from chromapress.quality import Measured
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """An image as palette and index map."""
+
+    palette: NDArray[np.uint8]  # [k, 4] straight RGBA
+    indices: NDArray[np.uint8]  # [H, W]
+    sizes: NDArray[np.int64]  # [k] pixels of each entry
+    measured: Measured
+    below_floor: bool
+
+    @property
+    def k(self) -> int:
+        return len(self.palette)
+
+
+def quantize(
+    pixels: NDArray[np.uint8],
+    histogram: Histogram,
+    verdict: Verdict,
+    centres: NDArray[np.float64],
+    config: DatasetConfig,
+) -> Quantized:
+    """Exact K-means from the given centres, then the mapping; on to larger k while a floor is missed on the pixels.
+
+    centres: [k, 4] in the engine's clustering space. SSIM and dithering show on the pixels only, which is why a k
+    that the histogram found good enough can turn out not to be.
+    """
+    if verdict == Verdict.LOSSLESS:
+        return apply_palette(pixels, histogram.colors, config)
+    protected = protected_colors(config.palette)
+    space = config.palette.color_space
+
+    def clustered(k: int, start: NDArray[np.float64] | None) -> Quantized:
+        clustering = engine.kmeans(
+            histogram.colors, histogram.counts, k, start=start, protected=protected, color_space=space
+        )
+        return apply_palette(pixels, clustering.palette, config)
+
+    result = clustered(len(centres), centres)
+    if config.palette.keeps_floor:
+        for k in config.palette.candidates:
+            if not result.below_floor:
+                break
+            if len(centres) < k < len(histogram):
+                result = clustered(k, None)
+    return result
+
+
+def apply_palette(pixels: NDArray[np.uint8], palette: NDArray[np.uint8], config: DatasetConfig) -> Quantized:
+    """Map the pixels to a given palette and measure the result."""
+    indices = engine.map_pixels(pixels, palette, color_space=config.palette.color_space, dither=config.palette.dither)
+    measured = quality.measure(pixels, palette, indices, config.quality)
+    return Quantized(
+        palette,
+        indices,
+        np.bincount(indices.ravel(), minlength=len(palette)).astype(np.int64),
+        measured,
+        not quality.reached(measured.psnr_db, measured.delta_e, measured.ssim, config.quality),
+    )
