@@ -124,26 +124,14 @@ def pick(
     named = by_rule(curve, palette, quality)
     if palette.keeps_floor and named["quality"] is None:
         last = curve[-1]
-        return _choice(
-            last, Verdict.UNREACHABLE, f"no k up to {last.k} reaches the floor ({_told(last, quality)})", curve, named
-        )
+        told = f"no k up to {last.k} reaches the floor ({_told(last, quality)})"
+        return Choice(last.k, last.centres, Verdict.UNREACHABLE, told, tuple(curve), named, below_floor=True)
     winner = next(one for one in curve if one.k == named[palette.rule])
     if tried is not None and palette.rule != "fixed":
         winner, curve = _refined(winner, curve, palette, quality, tried)
     missed = not reached(winner.psnr_db, winner.delta_e, None, quality)
     reason = _reason(winner, palette, quality, missed, of_quality=winner.k <= (named["quality"] or 0))
-    return _choice(winner, Verdict.QUANTIZE, reason, curve, named, missed)
-
-
-def _choice(
-    winner: Candidate,
-    verdict: Verdict,
-    reason: str,
-    curve: list[Candidate],
-    named: dict[str, int | None],
-    below_floor: bool = True,
-) -> Choice:
-    return Choice(winner.k, winner.centres, verdict, reason, tuple(curve), named, below_floor)
+    return Choice(winner.k, winner.centres, Verdict.QUANTIZE, reason, tuple(curve), named, below_floor=missed)
 
 
 def by_rule(curve: Sequence[Candidate], palette: Palette, quality: Quality) -> dict[str, int | None]:

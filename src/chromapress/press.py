@@ -35,26 +35,40 @@ def press(content: bytes, config: DatasetConfig) -> Pressed:
         return Pressed(told.outcome, str(told), len(content))
     histogram = Histogram.of(decoded.pixels)
     choice = choose(histogram, config.palette, config.quality)
+    given_up = under_floor(config) if choice.verdict == Verdict.UNREACHABLE else None
+    if given_up:
+        return Pressed(given_up, choice.reason, len(content), None, decoded, histogram, choice)
     quantized = quantize(decoded.pixels, histogram, choice.verdict, choice.centres, config)
     new = encode(quantized.palette, quantized.indices, config.compression)
-    end, reason = judged(choice.verdict, choice.reason, quantized, config)
-    if end is None:
-        end = outcome(choice.verdict == Verdict.LOSSLESS, len(new), len(content), config.compression)
-    if end == Outcome.KEPT_LARGER:
-        reason = f"the palette file has {len(new)} bytes, the source {len(content)}"
+    end, reason = judge(choice.verdict, choice.reason, quantized, len(new), len(content), config)
     return Pressed(end, reason, len(content), new, decoded, histogram, choice, quantized)
 
 
-def judged(verdict: Verdict, reason: str, quantized: Quantized, config: DatasetConfig) -> tuple[Outcome | None, str]:
-    """What the floor says of a quantized image: an outcome, or None where it may be published; and the reason."""
-    if verdict == Verdict.LOSSLESS or not config.palette.keeps_floor or not quantized.below_floor:
-        return None, reason
-    measured = quantized.measured
-    told = f"with {quantized.k} colours PSNR {measured.psnr_db:.2f} dB and SSIM {measured.ssim:.4f} miss the floor"
-    match config.quality.on_unreachable:
-        case "keep":
-            return Outcome.KEPT_QUALITY, told
-        case "reject":
-            return Outcome.REJECTED, f"unreachable: {told}"
-        case "highest":
-            return None, told
+def under_floor(config: DatasetConfig) -> Outcome | None:
+    """What an image ends as that no k brings to the floor; None where it is to be published all the same."""
+    if not config.palette.keeps_floor or config.quality.on_unreachable == "highest":
+        return None
+    return Outcome.REJECTED if config.quality.on_unreachable == "reject" else Outcome.KEPT_QUALITY
+
+
+def judge(
+    verdict: Verdict,
+    reason: str,
+    quantized: Quantized,
+    new_size_bytes: int,
+    source_size_bytes: int,
+    config: DatasetConfig,
+) -> tuple[Outcome, str]:
+    """What a quantized and encoded image ends as, and why."""
+    if verdict != Verdict.LOSSLESS and quantized.below_floor:
+        reason = (
+            f"{quantized.k} colours give PSNR {quantized.measured.psnr_db:.2f} dB "
+            f"and SSIM {quantized.measured.ssim:.4f}: under the floor"
+        )
+        given_up = under_floor(config)
+        if given_up:
+            return given_up, reason
+    end = outcome(verdict == Verdict.LOSSLESS, new_size_bytes, source_size_bytes, config.compression)
+    if end == Outcome.KEPT_LARGER:
+        reason = f"the palette file would have {new_size_bytes} bytes, the source has {source_size_bytes}"
+    return end, reason
