@@ -1,0 +1,160 @@
+"""Whole files in and out: HDFS through hdfs-native (no JVM), anything else through fsspec.
+
+Executors read landing files and write published ones with it, the driver its small JSON files, the command line what
+was published. Tables go through Spark. Which HDFS is meant when a path has no scheme is core-site.xml's to say
+(HADOOP_CONF_DIR), as for everything else of Hadoop's.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import fsspec
+import hdfs_native
+from hdfs_native import WriteOptions
+
+
+class StorageError(OSError):
+    """The store does not answer, or refuses."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file below the directory that was listed."""
+
+    relative_path: str
+    size_bytes: int
+
+
+class Source(Protocol):
+    """What images are read from. Paths are absolute and without scheme."""
+
+    def is_directory(self, path: str) -> bool: ...
+    def exists(self, path: str) -> bool: ...
+    def files(self, path: str) -> Iterator[File]:
+        """All files below a directory, hidden ones too, in no particular order."""
+
+    def read(self, path: str) -> bytes: ...
+
+
+class Hdfs:
+    """HDFS, by hdfs-native. `url` as hdfs://host:port, or None for the one that core-site.xml names.
+
+    Parents of what is written are made as needed.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self._client = hdfs_native.Client(url)
+
+    def is_directory(self, path: str) -> bool:
+        try:
+            return bool(self._client.get_file_info(path).isdir)
+        except FileNotFoundError:
+            return False
+
+    def exists(self, path: str) -> bool:
+        try:
+            self._client.get_file_info(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def names(self, path: str) -> list[str]:
+        """What a directory holds, sorted; of a missing one, nothing."""
+        try:
+            return sorted(status.path.rsplit("/", 1)[1] for status in self._client.list_status(path, False))
+        except FileNotFoundError:
+            return []
+
+    def files(self, path: str) -> Iterator[File]:
+        base = path.rstrip("/") + "/"
+        for status in self._client.list_status(path, True):
+            if not status.isdir:
+                yield File(status.path.removeprefix(base), status.length)
+
+    def read(self, path: str) -> bytes:
+        with self._client.read(path) as reader:
+            return bytes(reader.read())
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file, or replace it; a reader may see it half written."""
+        with self._client.create(path, WriteOptions(overwrite=True, create_parent=True)) as writer:
+            writer.write(content)
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Write a file if there is none yet, and say whether it was us."""
+        try:
+            with self._client.create(path, WriteOptions(overwrite=False, create_parent=True)) as writer:
+                writer.write(content)
+        except FileExistsError:
+            return False
+        return True
+
+    def make_directory(self, path: str) -> None:
+        self._client.mkdirs(path, 0o755, True)
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename, atomically, over an existing file or empty directory if there is one."""
+        self._client.rename(source, target, overwrite=True)
+
+    def delete(self, path: str) -> None:
+        """Delete a file or a whole directory; a missing one is no error."""
+        try:
+            self._client.delete(path, recursive=True)
+        except FileNotFoundError:
+            return
+
+
+class Elsewhere:
+    """Any other store that fsspec knows, to read from."""
+
+    def __init__(self, protocol: str) -> None:
+        try:
+            self._fs: Any = fsspec.filesystem(protocol)
+        except (ImportError, ValueError) as error:
+            raise StorageError(f"{protocol}: there is no way to read from it here ({error})") from None
+
+    def is_directory(self, path: str) -> bool:
+        return bool(self._fs.isdir(path))
+
+    def exists(self, path: str) -> bool:
+        return bool(self._fs.exists(path))
+
+    def files(self, path: str) -> Iterator[File]:
+        base = self._fs._strip_protocol(path).rstrip("/") + "/"
+        for name, status in self._fs.find(path, detail=True).items():
+            yield File(name.removeprefix(base), status["size"])
+
+    def read(self, path: str) -> bytes:
+        content: bytes = self._fs.cat_file(path)
+        return content
+
+
+@functools.cache
+def open_source(uri: str) -> tuple[Source, str]:
+    """The store of a directory's or file's URI, and its path there; without a scheme, the default HDFS.
+
+    The path is taken as it is: '#', '?' and '%' are letters of file names like any other.
+    """
+    match = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/.*)", uri, re.DOTALL)
+    if match is None:
+        if not uri.startswith("/"):
+            raise StorageError(f"{uri}: expected an absolute path or <scheme>://<host>/<path>")
+        return hdfs(None), uri
+    scheme, authority, path = match.groups()
+    if scheme in ("hdfs", "viewfs"):
+        return hdfs(f"{scheme}://{authority}"), path
+    if scheme == "file":
+        return Elsewhere("file"), path
+    # Hadoop's name for S3 is s3a, fsspec's is s3; there the bucket is part of the path.
+    return Elsewhere("s3" if scheme == "s3a" else scheme), authority + path
+
+
+@functools.cache
+def hdfs(url: str | None = None) -> Hdfs:
+    """One client for each process and HDFS."""
+    return Hdfs(url)

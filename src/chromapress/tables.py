@@ -1,0 +1,109 @@
+"""The columns of what the stages leave behind, and of the manifest: explicit Arrow schemas, nothing inferred."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+_CANDIDATE: Final = pa.struct(
+    [
+        pa.field("k", pa.int32()),
+        pa.field("silhouette", pa.float64()),
+        pa.field("psnr_db", pa.float64()),
+        pa.field("delta_e", pa.float64()),
+    ]
+)
+_K_BY_RULE: Final = pa.struct(
+    [pa.field(rule, pa.int32()) for rule in ("fixed", "silhouette", "silhouette_floor", "quality")]
+)
+
+# One row for each landed file. `outcome` is null for what is to be quantized.
+INGESTED: Final = pa.schema(
+    [
+        pa.field("relative_path", pa.string()),  # below the landing partition
+        pa.field("size_bytes", pa.int64()),
+        pa.field("sha256", pa.string()),  # of the content; null where it was not read
+        pa.field("content", pa.binary()),  # the file, byte for byte; null where rejected
+        pa.field("format", pa.string()),
+        pa.field("mode", pa.string()),
+        pa.field("width", pa.int32()),  # upright
+        pa.field("height", pa.int32()),
+        pa.field("colors", pa.binary()),  # uint8 [n, 4], see the engine's contract
+        pa.field("counts", pa.binary()),  # uint32 [n]
+        pa.field("outcome", pa.string()),
+        pa.field("reason", pa.string()),
+    ]
+)
+
+# One row for each image that is to be quantized.
+SELECTED: Final = pa.schema(
+    [
+        pa.field("relative_path", pa.string()),
+        pa.field("verdict", pa.string()),
+        pa.field("k", pa.int32()),
+        pa.field("centres", pa.binary()),  # float64 [k, 4], where K-means starts
+        pa.field("reason", pa.string()),
+        pa.field("below_floor", pa.bool_()),
+        pa.field("curve", pa.list_(_CANDIDATE)),
+        pa.field("k_by_rule", _K_BY_RULE),
+    ]
+)
+
+# One row for each image that was quantized.
+QUANTIZED: Final = pa.schema(
+    [
+        pa.field("relative_path", pa.string()),
+        pa.field("k", pa.int32()),
+        pa.field("palette", pa.binary()),  # uint8 [k, 4] straight RGBA
+        pa.field("indices", pa.binary()),  # uint8 [height, width]
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("cluster_sizes", pa.list_(pa.int64())),  # pixels of each palette entry
+        pa.field("psnr_db", pa.float64()),  # inf where nothing was lost
+        pa.field("ssim", pa.float64()),
+        pa.field("delta_e", pa.float64()),
+        pa.field("below_floor", pa.bool_()),
+    ]
+)
+
+# One row for each image that was quantized, with what it ends as.
+COMPRESSED: Final = pa.schema(
+    [
+        pa.field("relative_path", pa.string()),
+        pa.field("outcome", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("codec", pa.string()),
+        pa.field("encoded_size_bytes", pa.int64()),
+        pa.field("encoded", pa.binary()),  # null where the source is kept
+    ]
+)
+
+# One row for each landed file, sorted by relative_path.
+MANIFEST: Final = pa.schema(
+    [
+        pa.field("relative_path", pa.string()),
+        pa.field("outcome", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("published_path", pa.string()),  # below images/; null where rejected
+        pa.field("format", pa.string()),
+        pa.field("mode", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("source_size_bytes", pa.int64()),
+        pa.field("source_sha256", pa.string()),
+        pa.field("published_size_bytes", pa.int64()),
+        pa.field("codec", pa.string()),  # of a new file
+        pa.field("encoded_size_bytes", pa.int64()),  # of the palette file, also where the source was kept for it
+        pa.field("k", pa.int32()),
+        pa.field("below_floor", pa.bool_()),
+        pa.field("psnr_db", pa.float64()),
+        pa.field("ssim", pa.float64()),
+        pa.field("delta_e", pa.float64()),
+        pa.field("palette", pa.binary()),
+        pa.field("cluster_sizes", pa.list_(pa.int64())),
+        pa.field("choice", pa.string()),  # why this k
+        pa.field("curve", pa.list_(_CANDIDATE)),
+        pa.field("k_by_rule", _K_BY_RULE),
+    ]
+)
