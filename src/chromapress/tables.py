@@ -54,6 +54,9 @@ SELECTED: Final = pa.schema(
 QUANTIZED: Final = pa.schema(
     [
         pa.field("relative_path", pa.string()),
+        pa.field("source_size_bytes", pa.int64()),
+        pa.field("verdict", pa.string()),  # as selected
+        pa.field("reason", pa.string()),  # as selected
         pa.field("k", pa.int32()),
         pa.field("palette", pa.binary()),  # uint8 [k, 4] straight RGBA
         pa.field("indices", pa.binary()),  # uint8 [height, width]
@@ -86,6 +89,7 @@ MANIFEST: Final = pa.schema(
         pa.field("outcome", pa.string()),
         pa.field("reason", pa.string()),
         pa.field("published_path", pa.string()),  # below images/; null where rejected
+        pa.field("pack", pa.int32()),  # layout parquet: the image is in images/part-<pack>.parquet
         pa.field("format", pa.string()),
         pa.field("mode", pa.string()),
         pa.field("width", pa.int32()),

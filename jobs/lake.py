@@ -1,0 +1,212 @@
+"""What the five jobs have in common: arguments, lock, session, tables between stages, and how a job ends.
+
+Not a job itself. A stage is a transaction: it writes its table aside and renames it when it is whole, so that a retry
+starts clean and a reader never sees half a result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pyarrow as pa
+from chromapress import lock
+from chromapress.config import ConfigError, DatasetConfig, check_partition, parse
+from chromapress.paths import DEFAULT_ROOT, STAGES, DatasetPaths, PartitionPaths, RunPaths
+from chromapress.storage import Hdfs, hdfs
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+
+# sysexits.h's words; what is not among them may heal by trying again.
+EXIT_USAGE: Final = 64  # the configuration or the arguments are wrong
+EXIT_DATAERR: Final = 65  # a gate: the data must not go on like this
+EXIT_TEMPFAIL: Final = 75  # another run holds the partition
+
+# Between Python and the JVM go batches of a few images: rows have megabytes.
+_BATCH_ROWS: Final = 16
+_BATCH_BYTES: Final = 16 << 20
+
+# Enough work for a task to be worth its start, little enough that the last one does not keep a cluster waiting.
+PARTITION_BYTES: Final = 16 << 20
+
+_SESSION: Final = {
+    "spark.sql.execution.arrow.maxRecordsPerBatch": str(_BATCH_ROWS),
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(_BATCH_BYTES),
+    "spark.sql.files.maxPartitionBytes": str(PARTITION_BYTES),
+    "spark.sql.files.openCostInBytes": "0",
+    # The narrow side of a join of narrow with wide rows is to be sent around, not the wide one.
+    "spark.sql.autoBroadcastJoinThreshold": str(64 << 20),
+}
+# Parquet checks a page's size only after 100 rows, which can be a gigabyte here.
+_PARQUET: Final = {"parquet.page.size.row.check.min": "1", "parquet.page.size.row.check.max": "10"}
+
+
+class GateError(Exception):
+    """The data must not go on like this, and trying again will not change it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a dataset's partition."""
+
+    store: Hdfs
+    dataset: str
+    partition: PartitionPaths
+    run_id: str
+    config: DatasetConfig
+
+    @property
+    def paths(self) -> RunPaths:
+        return self.partition.run(self.run_id)
+
+
+def parse_args(stage: str, argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments that every job takes; ingest takes the configuration too."""
+    parser = argparse.ArgumentParser(f"{stage}.py", description=f"The stage {stage} of one run.")
+    parser.add_argument("--root", default=DEFAULT_ROOT, help="the directory of all datasets in HDFS (%(default)s)")
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--partition", required=True, help="dt=2026-11-23 or upload=<id>")
+    parser.add_argument("--run", required=True, help="the run's id")
+    if stage == "ingest":
+        parser.add_argument("--config", required=True, help="the run's configuration, as JSON")
+    return parser.parse_args(argv)
+
+
+def run_stage(stage: str, argv: Sequence[str], body: Callable[[SparkSession, Run], dict[str, Any]]) -> int:
+    """Run a job's body under the partition's lock, and say by the exit code how it ended.
+
+    `body` returns facts about what it did; they are kept with the stage's times for run.json.
+    """
+    try:
+        args = parse_args(stage, argv)
+    except SystemExit as end:
+        return EXIT_USAGE if end.code else 0
+    store = hdfs()
+    partition = DatasetPaths(args.root, args.dataset).partition(args.partition)
+    held = False
+    try:
+        check_partition(args.partition, "--partition")
+        config = _resolved(stage, args, store, partition)
+        # A retry may come late: the lock lasts for a stage at its longest, and that again for the wait.
+        lock.acquire(store, partition.lock, args.run, timedelta(minutes=2 * config.execution.timeout_minutes))
+        held = True
+        run = Run(store, args.dataset, partition, args.run, config)
+        _keep_config(stage, run)
+        started = time.time()
+        with _session(f"chromapress {args.dataset} {args.partition} {stage}") as spark:
+            facts = body(spark, run)
+        if stage == "publish":
+            lock.release(store, partition.lock, args.run)
+        else:
+            keep_facts(run, stage, started, facts)
+    except lock.LockedError as error:
+        return _failed(error, EXIT_TEMPFAIL)
+    except (ConfigError, GateError) as error:
+        if held:
+            lock.release(store, partition.lock, args.run)
+        return _failed(error, EXIT_USAGE if isinstance(error, ConfigError) else EXIT_DATAERR)
+    return 0
+
+
+def stage_facts(stage: str, started: float, facts: dict[str, Any]) -> dict[str, Any]:
+    """What run.json tells of a stage."""
+    return {
+        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.time() - started, 2),
+        **facts,
+    }
+
+
+def keep_facts(run: Run, stage: str, started: float, facts: dict[str, Any]) -> None:
+    run.store.write(run.paths.facts(stage), json.dumps(stage_facts(stage, started, facts)).encode())
+
+
+def read_facts(run: Run, stage: str) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(run.store.read(run.paths.facts(stage)))
+    return facts
+
+
+def read(spark: SparkSession, run: Run, stage: str, schema: pa.Schema, *columns: str) -> DataFrame:
+    """Some columns of what a stage left."""
+    return spark.read.schema(from_arrow_schema(schema)).parquet(run.paths.stage(stage)).select(*columns)
+
+
+def write(frame: DataFrame, run: Run, stage: str) -> None:
+    """Leave a stage's table, whole or not at all."""
+    target = run.paths.stage(stage)
+    aside = f"{run.paths.base}/_aside-{STAGES[stage]}"
+    frame.write.mode("overwrite").options(**_PARQUET).option("compression", "zstd").parquet(aside)
+    run.store.delete(target)
+    run.store.replace(aside, target)
+
+
+def map_rows(
+    frame: DataFrame, schema: pa.Schema, function: Callable[[dict[str, Any]], dict[str, Any] | None]
+) -> DataFrame:
+    """Each row of a frame as a row of the schema, or none, by mapInArrow in bounded batches."""
+
+    def mapped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = (function(row) for batch in batches for row in _rows(batch))
+        return in_batches((row for row in rows if row is not None), schema)
+
+    return frame.mapInArrow(mapped, from_arrow_schema(schema))
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """One row at a time as Python objects: a batch's megabytes are not all copied at once."""
+    for i in range(batch.num_rows):
+        yield batch.slice(i, 1).to_pylist()[0]
+
+
+def in_batches(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows as record batches of bounded size."""
+    some: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        some.append(row)
+        size += sum(len(value) for value in row.values() if isinstance(value, bytes))
+        if len(some) == _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield pa.RecordBatch.from_pylist(some, schema)
+            some, size = [], 0
+    if some:
+        yield pa.RecordBatch.from_pylist(some, schema)
+
+
+def _session(name: str) -> SparkSession:
+    spark = SparkSession.builder.appName(name).getOrCreate()
+    for key, value in _SESSION.items():
+        spark.conf.set(key, value)
+    return spark
+
+
+def _resolved(stage: str, args: argparse.Namespace, store: Hdfs, partition: PartitionPaths) -> DatasetConfig:
+    """The run's configuration: what ingest was given, and kept for the later stages."""
+    if stage == "ingest":
+        text = args.config
+    else:
+        path = partition.run(args.run).config
+        try:
+            text = store.read(path)
+        except FileNotFoundError:
+            raise ConfigError(f"there is no {path}: the stage ingest of this run has not been done") from None
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"--config: not JSON: {error}") from None
+    return parse(data, "--config")
+
+
+def _keep_config(stage: str, run: Run) -> None:
+    if stage == "ingest":
+        run.store.write(run.paths.config, run.config.canonical_json().encode())
+
+
+def _failed(error: BaseException, code: int) -> int:
+    print(f"chromapress: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return code
