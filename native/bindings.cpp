@@ -1,0 +1,243 @@
+// The Python module chromapress.engine: checks arrays, releases the GIL, calls the core. See engine.pyi.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <string>
+
+#include "kmeans.hpp"
+#include "map.hpp"
+#include "merge.hpp"
+#include "png.hpp"
+#include "quality.hpp"
+#include "silhouette.hpp"
+
+namespace py = pybind11;
+namespace cp = chromapress;
+
+namespace {
+
+// The array itself, or a copy of it where its memory is not contiguous. Never another type: TypeError.
+template <typename T>
+py::array_t<T, py::array::c_style> contiguous(const py::array& array, const char* name, py::ssize_t dimensions) {
+  if (!py::dtype::of<T>().is(array.dtype()) && !array.dtype().equal(py::dtype::of<T>())) {
+    throw py::type_error(std::string(name) + " must be of type " + std::string(py::str(py::dtype::of<T>())) + ", not " +
+                         std::string(py::str(array.dtype())));
+  }
+  if (array.ndim() != dimensions) {
+    throw py::value_error(std::string(name) + " must have " + std::to_string(dimensions) + " dimensions, not " +
+                          std::to_string(array.ndim()));
+  }
+  return py::array_t<T, py::array::c_style>::ensure(array);
+}
+
+template <typename T>
+class Array {
+ public:
+  Array(const py::array& array, const char* name, py::ssize_t dimensions)
+      : array_(contiguous<T>(array, name, dimensions)) {}
+  [[nodiscard]] std::size_t shape(py::ssize_t d) const { return static_cast<std::size_t>(array_.shape(d)); }
+  template <typename Row = T>
+  [[nodiscard]] std::span<const Row> rows() const {
+    const auto bytes = static_cast<std::size_t>(array_.nbytes());
+    return {reinterpret_cast<const Row*>(array_.data()), bytes / sizeof(Row)};
+  }
+
+ private:
+  py::array_t<T, py::array::c_style> array_;
+};
+
+template <typename T>
+struct Rows4 : Array<T> {
+  Rows4(const py::array& array, const char* name) : Array<T>(array, name, 2) {
+    if (this->shape(1) != 4) throw py::value_error(std::string(name) + " must have shape [n, 4]");
+  }
+};
+
+struct Image : Array<std::uint8_t> {
+  Image(const py::array& array, const char* name) : Array(array, name, 3) {
+    if (shape(2) != 3 && shape(2) != 4) throw py::value_error(std::string(name) + " must have 3 or 4 channels");
+    if (shape(0) == 0 || shape(1) == 0) throw py::value_error(std::string(name) + " must not be empty");
+  }
+  [[nodiscard]] cp::Pixels pixels() const { return {rows(), shape(1), shape(0), shape(2)}; }
+};
+
+struct HistogramArrays {
+  Rows4<std::uint8_t> colors;
+  Array<std::int64_t> counts;
+  HistogramArrays(const py::array& colors_, const py::array& counts_)
+      : colors(colors_, "colors"), counts(counts_, "counts", 1) {
+    if (colors.shape(0) != counts.shape(0)) throw py::value_error("colors and counts differ in length");
+  }
+  [[nodiscard]] cp::HistogramView view() const { return {colors.rows<cp::Rgba>(), counts.rows()}; }
+};
+
+template <typename T, typename Row>
+py::array_t<T> to_array(const std::vector<Row>& rows, std::vector<std::size_t> shape) {
+  return py::array_t<T>(std::move(shape), reinterpret_cast<const T*>(rows.data()));
+}
+
+py::tuple to_python(const cp::Histogram& h) {
+  return py::make_tuple(to_array<std::uint8_t>(h.colors, {h.colors.size(), 4}),
+                        to_array<std::int64_t>(h.counts, {h.counts.size()}));
+}
+
+cp::ColorSpace space_of(const std::string& name) {
+  if (name == "srgb") return cp::ColorSpace::srgb;
+  if (name == "oklab") return cp::ColorSpace::oklab;
+  throw py::value_error("color_space must be 'srgb' or 'oklab', not '" + name + "'");
+}
+
+template <typename Call>
+auto without_gil(Call call) {
+  const py::gil_scoped_release release;
+  return call();
+}
+
+cp::Clustering kmeans(const py::array& colors, const py::array& counts, std::int64_t k,
+                      const std::optional<py::array>& start, const std::optional<py::array>& protected_,
+                      const std::string& color_space, std::int64_t max_iterations, double tolerance) {
+  const HistogramArrays histogram(colors, counts);
+  std::optional<Rows4<double>> start_rows;
+  if (start) start_rows.emplace(*start, "start");
+  std::optional<Rows4<std::uint8_t>> protected_rows;
+  if (protected_) protected_rows.emplace(*protected_, "protected");
+  if (k < 1 || k > 256) throw py::value_error("k must be from 1 to 256");
+  if (max_iterations < 0) throw py::value_error("max_iterations must be at least 0");
+  cp::KMeansOptions options{.k = static_cast<std::size_t>(k),
+                            .start = {},
+                            .protected_colors = {},
+                            .space = space_of(color_space),
+                            .max_iterations = static_cast<std::size_t>(max_iterations),
+                            .tolerance = tolerance};
+  if (start_rows) {
+    options.start = start_rows->rows<cp::Point>();
+    if (options.start.size() != options.k) throw py::value_error("start must have k rows");
+  }
+  if (protected_rows) options.protected_colors = protected_rows->rows<cp::Rgba>();
+  return without_gil([&] { return cp::kmeans(histogram.view(), options); });
+}
+
+std::vector<cp::Rgba> palette_of(const cp::Clustering& c) {
+  std::vector<cp::Rgba> palette;
+  for (const cp::Point& p : c.centres) palette.push_back(cp::to_straight(p));
+  return palette;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
+  m.attr("__version__") = CHROMAPRESS_VERSION;
+  m.attr("MAX_COLORS") = cp::kMaxColors;
+
+  py::class_<cp::Clustering>(m, "Clustering", py::is_final())
+      .def_property_readonly("centres",
+                             [](const cp::Clustering& c) {
+                               return to_array<double>(c.centres, {c.centres.size(), 4});
+                             })
+      .def_property_readonly(
+          "labels", [](const cp::Clustering& c) { return to_array<std::uint8_t>(c.labels, {c.labels.size()}); })
+      .def_property_readonly("sizes",
+                             [](const cp::Clustering& c) { return to_array<std::int64_t>(c.sizes, {c.sizes.size()}); })
+      .def_property_readonly("palette",
+                             [](const cp::Clustering& c) {
+                               return to_array<std::uint8_t>(palette_of(c), {c.centres.size(), 4});
+                             })
+      .def_readonly("inertia", &cp::Clustering::inertia)
+      .def_readonly("iterations", &cp::Clustering::iterations);
+
+  m.def(
+      "histogram",
+      [](const py::array& pixels) {
+        const Image image(pixels, "pixels");
+        return to_python(without_gil([&] { return cp::histogram(image.pixels()); }));
+      },
+      py::arg("pixels"));
+
+  m.def(
+      "merge",
+      [](const std::vector<std::pair<py::array, py::array>>& histograms) {
+        std::vector<HistogramArrays> arrays;
+        std::vector<cp::HistogramView> views;
+        for (const auto& [colors, counts] : histograms) arrays.emplace_back(colors, counts);
+        for (const HistogramArrays& a : arrays) views.push_back(a.view());
+        return to_python(without_gil([&] {
+          for (const cp::HistogramView& v : views) cp::validate(v);
+          return cp::merge(views);
+        }));
+      },
+      py::arg("histograms"));
+
+  m.def("kmeans", &kmeans, py::arg("colors"), py::arg("counts"), py::arg("k"), py::kw_only(),
+        py::arg("start") = py::none(), py::arg("protected") = py::none(), py::arg("color_space") = "srgb",
+        py::arg("max_iterations") = 20, py::arg("tolerance") = 1e-4);
+
+  m.def(
+      "silhouette",
+      [](const py::array& colors, const py::array& counts, const py::array& labels) {
+        const HistogramArrays histogram(colors, counts);
+        const Array<std::uint8_t> label_array(labels, "labels", 1);
+        return without_gil([&] { return cp::silhouette(histogram.view(), label_array.rows()); });
+      },
+      py::arg("colors"), py::arg("counts"), py::arg("labels"));
+
+  m.def(
+      "palette_error",
+      [](const py::array& colors, const py::array& counts, const py::array& palette) {
+        const HistogramArrays histogram(colors, counts);
+        const Rows4<std::uint8_t> entries(palette, "palette");
+        return without_gil([&] { return cp::palette_error(histogram.view(), entries.rows<cp::Rgba>()); });
+      },
+      py::arg("colors"), py::arg("counts"), py::arg("palette"));
+
+  m.def(
+      "map_colors",
+      [](const py::array& colors, const py::array& palette, const std::string& color_space) {
+        const Rows4<std::uint8_t> rows(colors, "colors"), entries(palette, "palette");
+        const cp::ColorSpace space = space_of(color_space);
+        const auto labels =
+            without_gil([&] { return cp::map_colors(rows.rows<cp::Rgba>(), entries.rows<cp::Rgba>(), space); });
+        return to_array<std::uint8_t>(labels, {labels.size()});
+      },
+      py::arg("colors"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb");
+
+  m.def(
+      "map_pixels",
+      [](const py::array& pixels, const py::array& palette, const std::string& color_space, double dither) {
+        const Image image(pixels, "pixels");
+        const Rows4<std::uint8_t> entries(palette, "palette");
+        const cp::ColorSpace space = space_of(color_space);
+        const auto indices =
+            without_gil([&] { return cp::map_pixels(image.pixels(), entries.rows<cp::Rgba>(), space, dither); });
+        return to_array<std::uint8_t>(indices, {image.shape(0), image.shape(1)});
+      },
+      py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb", py::arg("dither") = 0.0);
+
+  m.def(
+      "encode_png",
+      [](const py::array& indices, const py::array& palette, int effort) {
+        const Array<std::uint8_t> map(indices, "indices", 2);
+        const Rows4<std::uint8_t> entries(palette, "palette");
+        const auto file = without_gil([&] {
+          return cp::encode_png({map.rows(), map.shape(1), map.shape(0)}, entries.rows<cp::Rgba>(), effort);
+        });
+        return py::bytes(reinterpret_cast<const char*>(file.data()), file.size());
+      },
+      py::arg("indices"), py::arg("palette"), py::kw_only(), py::arg("effort") = 5);
+
+  m.def(
+      "psnr",
+      [](const py::array& a, const py::array& b) {
+        const Image first(a, "a"), second(b, "b");
+        return without_gil([&] { return cp::psnr(first.pixels(), second.pixels()); });
+      },
+      py::arg("a"), py::arg("b"));
+
+  m.def(
+      "ssim",
+      [](const py::array& a, const py::array& b) {
+        const Image first(a, "a"), second(b, "b");
+        return without_gil([&] { return cp::ssim(first.pixels(), second.pixels()); });
+      },
+      py::arg("a"), py::arg("b"));
+}

@@ -1,0 +1,58 @@
+// The colours of a histogram, sorted into boxes: kinds, groups of boxes, boxes of about 8^3 levels.
+//
+// Whole boxes are ruled in or out of a question ("is this centre the nearest to any of these colours?"), and their
+// totals answer for all their colours at once.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "histogram.hpp"
+
+namespace chromapress {
+
+/// The weight of some colours and the sum of their weighted points.
+struct Totals {
+  double weight = 0;
+  Point sum{};
+
+  void add(const Totals& other) {
+    weight += other.weight;
+    for (std::size_t d = 0; d < 4; ++d) sum[d] += other.sum[d];
+  }
+  void add(double w, const Point& p) {
+    weight += w;
+    for (std::size_t d = 0; d < 4; ++d) sum[d] += w * p[d];
+  }
+  [[nodiscard]] Point mean() const { return {sum[0] / weight, sum[1] / weight, sum[2] / weight, sum[3] / weight}; }
+};
+
+/// A run [begin, end) of what the level below holds, its tight bounds and its totals.
+struct Box {
+  std::uint32_t begin = 0, end = 0;
+  Point lo{}, hi{};
+  Totals totals;
+};
+
+struct BoxTree {
+  ColorSpace space = ColorSpace::srgb;
+  std::array<std::vector<double>, 4> x;  // coordinates in `space`, in the tree's order, padded for vector loads
+  std::vector<double> weight;
+  std::vector<std::uint32_t> order;  // position in the histogram
+  std::vector<Box> leaves;           // runs of colours
+  std::vector<Box> groups;           // runs of leaves
+  std::array<Box, kKinds> kinds;     // runs of groups
+  double weighted_square = 0;        // sum of weight * |x|^2
+
+  [[nodiscard]] std::size_t size() const { return order.size(); }
+  [[nodiscard]] Point point(std::size_t i) const { return {x[0][i], x[1][i], x[2][i], x[3][i]}; }
+  [[nodiscard]] bool has(Kind kind) const {
+    const Box& box = kinds[static_cast<std::size_t>(kind)];
+    return box.end > box.begin;
+  }
+};
+
+BoxTree build_box_tree(const HistogramView& view, ColorSpace space);
+
+}  // namespace chromapress

@@ -1,0 +1,169 @@
+#include "kmeans.hpp"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "box_tree.hpp"
+#include "nearest.hpp"
+#include "wu.hpp"
+
+namespace chromapress {
+namespace {
+
+Centre centre_of(const Point& clustering_point, ColorSpace space) {
+  return {to_space(clustering_point, space), kind_of(clustering_point), 0};
+}
+
+void require(bool condition, const char* message) {
+  if (!condition) throw std::invalid_argument(message);
+}
+
+void check(const HistogramView& view, const KMeansOptions& options) {
+  validate(view);
+  require(!view.colors.empty(), "the histogram is empty");
+  require(options.k >= 1 && options.k <= kMaxColors, "k must be from 1 to 256");
+  require(options.protected_colors.size() <= options.k, "there are more protected colors than k");
+  require(options.start.empty() || options.start.size() == options.k, "start must have k centres");
+  require(options.tolerance >= 0, "tolerance must be at least 0");
+  for (const Point& p : options.start) {
+    for (const double v : p) require(v >= 0 && v <= 255, "start must lie within 0 to 255");
+    require(std::max({p[0], p[1], p[2]}) <= p[3] * (1 + 1e-9), "start must be premultiplied: no channel above alpha");
+  }
+}
+
+void check_kinds(const BoxTree& tree, std::span<const Centre> centres) {
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    const auto is_kind = [kind](const Centre& c) { return static_cast<std::size_t>(c.kind) == kind; };
+    require(!tree.has(static_cast<Kind>(kind)) || std::any_of(centres.begin(), centres.end(), is_kind),
+            "transparent, translucent and opaque colors that occur need a centre each: k or start has too few");
+  }
+}
+
+// The histogram without the protected colours: what the other centres are for.
+Histogram unprotected(const HistogramView& view, std::span<const Rgba> protected_colors) {
+  Histogram rest;
+  for (std::size_t i = 0; i < view.colors.size(); ++i) {
+    if (std::find(protected_colors.begin(), protected_colors.end(), view.colors[i]) != protected_colors.end()) continue;
+    rest.colors.push_back(view.colors[i]);
+    rest.counts.push_back(view.counts[i]);
+  }
+  return rest;
+}
+
+std::size_t kinds_in(const Histogram& histogram) {
+  std::array<bool, kKinds> seen{};
+  for (const Rgba c : histogram.colors) seen[static_cast<std::size_t>(kind_of(c))] = true;
+  return static_cast<std::size_t>(std::count(seen.begin(), seen.end(), true));
+}
+
+// The protected colours, then the others: the rest of the histogram itself if it is small enough, the centres that were
+// given, or Wu's.
+std::vector<Centre> starting_centres(const HistogramView& view, const BoxTree& tree, const KMeansOptions& options) {
+  std::vector<Centre> centres;
+  const std::size_t fixed = options.protected_colors.size(), movable = options.k - fixed;
+  for (const Rgba c : options.protected_colors) centres.push_back(centre_of(premultiply(c), options.space));
+  const Histogram rest = unprotected(view, options.protected_colors);
+  if (rest.colors.size() <= movable) {
+    for (const Rgba c : rest.colors) centres.push_back(centre_of(premultiply(c), options.space));
+  } else if (!options.start.empty()) {
+    for (const Point& p : options.start.subspan(fixed)) centres.push_back(centre_of(p, options.space));
+  } else if (movable > 0) {
+    require(kinds_in(rest) <= movable, "k is too small: transparent, translucent and opaque colors need a centre each");
+    if (fixed == 0) return wu_centres(tree, movable);
+    const BoxTree rest_tree = build_box_tree({rest.colors, rest.counts}, options.space);
+    for (const Centre& c : wu_centres(rest_tree, movable)) centres.push_back(c);
+  }
+  check_kinds(tree, centres);
+  return centres;
+}
+
+double inertia_of(const BoxTree& tree, std::span<const Centre> centres, std::span<const Totals> totals) {
+  double inertia = tree.weighted_square;
+  for (std::size_t j = 0; j < centres.size(); ++j) {
+    double dot = 0;
+    for (std::size_t d = 0; d < 4; ++d) dot += centres[j].at[d] * totals[j].sum[d];
+    inertia += totals[j].weight * squared_distance(centres[j].at, Point{}) - 2 * dot;
+  }
+  return std::max(inertia, 0.0);
+}
+
+// Moves every movable centre without colours onto the colour that adds most to the inertia, one colour each. Returns
+// whether any was moved; where no colour adds anything, none is.
+bool reseed_empty(const BoxTree& tree, std::vector<Centre>& centres, std::span<const Totals> totals,
+                  std::size_t fixed) {
+  std::vector<std::size_t> empty;
+  for (std::size_t j = fixed; j < centres.size(); ++j) {
+    if (totals[j].weight == 0) empty.push_back(j);
+  }
+  if (empty.empty()) return false;
+  const std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
+  struct Candidate {
+    double cost;
+    std::uint32_t index;  // in the histogram: its order decides between equals
+    std::size_t position;
+  };
+  std::vector<Candidate> worst;
+  for (std::size_t i = 0; i < tree.size(); ++i) {
+    const double cost = tree.weight[i] * squared_distance(tree.point(i), centres[labels[i]].at);
+    if (cost > 0) worst.push_back({cost, tree.order[i], i});
+  }
+  const std::size_t count = std::min(empty.size(), worst.size());
+  std::partial_sort(worst.begin(), worst.begin() + static_cast<std::ptrdiff_t>(count), worst.end(),
+                    [](const Candidate& a, const Candidate& b) {
+                      return a.cost > b.cost || (a.cost == b.cost && a.index < b.index);
+                    });
+  for (std::size_t i = 0; i < count; ++i) {
+    const Point at = tree.point(worst[i].position);
+    centres[empty[i]] = {at, kind_of(at), 0};
+  }
+  return count > 0;
+}
+
+void move_to_means(std::vector<Centre>& centres, std::span<const Totals> totals, std::size_t fixed) {
+  for (std::size_t j = fixed; j < centres.size(); ++j) {
+    if (totals[j].weight > 0) centres[j].at = totals[j].mean();
+  }
+}
+
+// Lloyd until the tolerance or the limit, and on until no movable cluster is empty.
+std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, const KMeansOptions& options) {
+  const std::size_t fixed = options.protected_colors.size();
+  std::size_t iterations = 0;
+  double previous = 0;
+  for (bool first = true;; first = false) {
+    const std::vector<Totals> totals = nearest_totals(tree, centres);
+    // Each reseeding takes inertia away, so that this ends.
+    if (reseed_empty(tree, centres, totals, fixed)) continue;
+    const double inertia = inertia_of(tree, centres, totals);
+    if (iterations >= options.max_iterations) break;
+    if (!first && previous - inertia <= options.tolerance * inertia) break;
+    previous = inertia;
+    move_to_means(centres, totals, fixed);
+    ++iterations;
+  }
+  return iterations;
+}
+
+}  // namespace
+
+Clustering kmeans(const HistogramView& view, const KMeansOptions& options) {
+  check(view, options);
+  const BoxTree tree = build_box_tree(view, options.space);
+  std::vector<Centre> centres = starting_centres(view, tree, options);
+
+  Clustering result;
+  result.iterations = lloyd(tree, centres, options);
+  const std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
+  result.labels.resize(tree.size());
+  result.sizes.resize(centres.size());
+  for (std::size_t i = 0; i < tree.size(); ++i) {
+    result.labels[tree.order[i]] = labels[i];
+    result.sizes[labels[i]] += view.counts[tree.order[i]];
+    result.inertia += tree.weight[i] * squared_distance(tree.point(i), centres[labels[i]].at);
+  }
+  for (const Centre& c : centres) result.centres.push_back(from_space(c.at, options.space));
+  return result;
+}
+
+}  // namespace chromapress

@@ -1,0 +1,34 @@
+// Weighted K-means over the distinct colours of a histogram, which is K-means over the pixels.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "color.hpp"
+#include "histogram.hpp"
+
+namespace chromapress {
+
+struct KMeansOptions {
+  std::size_t k = kMaxColors;
+  std::span<const Point> start;            // k centres in the clustering space, or empty: Wu's
+  std::span<const Rgba> protected_colors;  // fixed centres, the first of the result
+  ColorSpace space = ColorSpace::srgb;     // where distances are measured
+  std::size_t max_iterations = 20;
+  double tolerance = 1e-4;  // stop when the inertia falls by less than this times itself
+};
+
+struct Clustering {
+  std::vector<Point> centres;        // in the clustering space
+  std::vector<std::uint8_t> labels;  // one per colour of the histogram
+  std::vector<std::int64_t> sizes;   // pixels in each cluster
+  double inertia = 0;                // in `space`
+  std::size_t iterations = 0;
+};
+
+/// Wu's start, unless one is given, then exact Lloyd. Throws std::invalid_argument on options that make no sense and
+/// where k centres cannot serve every kind of colour that occurs. Of an empty histogram: no clustering, also an error.
+Clustering kmeans(const HistogramView& view, const KMeansOptions& options);
+
+}  // namespace chromapress

@@ -1,0 +1,148 @@
+#include "map.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <stdexcept>
+
+#include "color_hash.hpp"
+
+namespace chromapress {
+namespace {
+
+// Answers "which entry?" for colours in any order, and remembers the answers.
+class Mapper {
+ public:
+  Mapper(std::span<const Rgba> palette, ColorSpace space) : space_(space) {
+    if (palette.empty() || palette.size() > kMaxColors) {
+      throw std::invalid_argument("a palette has 1 to 256 entries");
+    }
+    for (std::size_t i = 0; i < palette.size(); ++i) {
+      entries_[static_cast<std::size_t>(kind_of(palette[i]))].push_back(
+          {to_space(premultiply(palette[i]), space), static_cast<std::uint8_t>(i)});
+    }
+  }
+
+  std::uint8_t operator()(Rgba color) {
+    const std::uint32_t key = color.a == 0 ? 0 : key_of(color);
+    if (key == last_key_ && has_last_) return last_;
+    bool is_new = false;
+    std::uint8_t& known = known_(key, &is_new);
+    if (is_new) known = nearest(color);
+    last_key_ = key;
+    has_last_ = true;
+    last_ = known;
+    return known;
+  }
+
+ private:
+  struct Entry {
+    Point at;
+    std::uint8_t number;
+  };
+
+  [[nodiscard]] std::uint8_t nearest(Rgba color) const {
+    const auto& entries = entries_[static_cast<std::size_t>(kind_of(color))];
+    if (entries.empty()) {
+      throw std::invalid_argument("the palette has no entry for a kind of color: transparent, translucent or opaque");
+    }
+    const Point x = to_space(premultiply(color), space_);
+    double least = std::numeric_limits<double>::infinity();
+    std::uint8_t best = 0;
+    for (const Entry& e : entries) {
+      const double distance = squared_distance(x, e.at);
+      if (distance < least) {
+        least = distance;
+        best = e.number;
+      }
+    }
+    return best;
+  }
+
+  ColorSpace space_;
+  std::array<std::vector<Entry>, kKinds> entries_;
+  ColorHash<std::uint8_t> known_;
+  std::uint32_t last_key_ = 0;
+  std::uint8_t last_ = 0;
+  bool has_last_ = false;
+};
+
+using Error = std::array<double, 4>;
+
+// The colour of a pixel with the error that it was handed. Its kind stays: an opaque pixel takes no error in its alpha.
+Rgba with_error(Rgba color, const Error& error) {
+  Point p = premultiply(color);
+  for (std::size_t d = 0; d < 4; ++d) p[d] += error[d];
+  if (color.a == 255) {
+    p[3] = 255;
+  } else {
+    p[3] = std::clamp(p[3], 1.0, 254.0);
+  }
+  for (std::size_t d = 0; d < 3; ++d) p[d] = std::clamp(p[d], 0.0, p[3]);
+  return to_straight(p);
+}
+
+std::vector<std::uint8_t> map_dithered(const Pixels& pixels, std::span<const Rgba> palette, Mapper& mapper,
+                                       double dither) {
+  const std::size_t width = pixels.width;
+  std::vector<std::uint8_t> indices(pixels.size());
+  // One column of margin on both sides.
+  std::vector<Error> row(width + 2), next(width + 2);
+  for (std::size_t y = 0; y < pixels.height; ++y) {
+    const bool forward = y % 2 == 0;
+    std::fill(next.begin(), next.end(), Error{});
+    for (std::size_t step = 0; step < width; ++step) {
+      const std::size_t x = forward ? step : width - 1 - step;
+      const std::size_t i = y * width + x;
+      const Rgba color = pixels.at(i);
+      if (color.a == 0) {
+        indices[i] = mapper(color);
+        continue;
+      }
+      indices[i] = mapper(with_error(color, row[x + 1]));
+      const Point wanted = premultiply(color), got = premultiply(palette[indices[i]]);
+      const std::size_t ahead = forward ? x + 2 : x, behind = forward ? x : x + 2;
+      for (std::size_t d = 0; d < 4; ++d) {
+        const double error = (wanted[d] + row[x + 1][d] - got[d]) * dither / 16;
+        row[ahead][d] += 7 * error;
+        next[behind][d] += 3 * error;
+        next[x + 1][d] += 5 * error;
+        next[ahead][d] += error;
+      }
+    }
+    row.swap(next);
+  }
+  return indices;
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> map_colors(std::span<const Rgba> colors, std::span<const Rgba> palette, ColorSpace space) {
+  Mapper mapper(palette, space);
+  std::vector<std::uint8_t> labels(colors.size());
+  std::transform(colors.begin(), colors.end(), labels.begin(), [&mapper](Rgba c) { return mapper(c); });
+  return labels;
+}
+
+std::vector<std::uint8_t> map_pixels(const Pixels& pixels, std::span<const Rgba> palette, ColorSpace space,
+                                     double dither) {
+  if (!(dither >= 0 && dither <= 1)) throw std::invalid_argument("dither must be from 0 to 1");
+  Mapper mapper(palette, space);
+  if (dither > 0) return map_dithered(pixels, palette, mapper, dither);
+  std::vector<std::uint8_t> indices(pixels.size());
+  for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = mapper(pixels.at(i));
+  return indices;
+}
+
+double palette_error(const HistogramView& view, std::span<const Rgba> palette) {
+  validate(view);
+  const std::vector<std::uint8_t> labels = map_colors(view.colors, palette, ColorSpace::srgb);
+  double error = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    error += static_cast<double>(view.counts[i]) *
+             squared_distance(premultiply(view.colors[i]), premultiply(palette[labels[i]]));
+  }
+  return error;
+}
+
+}  // namespace chromapress

@@ -1,0 +1,28 @@
+// The nearest of a few centres, for all colours of a box tree: exact, but most centres are ruled out a box at a time.
+//
+// A centre c may carry an offset v >= 0; its distance from x is then |x - c|^2 + v (a power diagram).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "box_tree.hpp"
+
+namespace chromapress {
+
+struct Centre {
+  Point at{};
+  Kind kind = Kind::opaque;
+  double offset = 0;
+};
+
+/// The totals of the colours nearest to each centre (the first of equals). A colour sees only centres of its own
+/// kind, of which there must be one. At most 256 centres.
+std::vector<Totals> nearest_totals(const BoxTree& tree, std::span<const Centre> centres);
+
+/// For each colour, in the tree's order, the nearest centre (the first of equals).
+std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres);
+
+}  // namespace chromapress

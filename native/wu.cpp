@@ -1,0 +1,133 @@
+#include "wu.hpp"
+
+#include <algorithm>
+#include <array>
+#include <queue>
+#include <span>
+
+namespace chromapress {
+namespace {
+
+constexpr std::size_t kBins = 32;
+// With so many leaves a centre, cutting between leaves is as good as cutting between colours, and much cheaper.
+constexpr std::size_t kLeavesPerCentre = 4;
+
+struct Item {
+  Point at;
+  Totals totals;
+};
+
+struct Part {
+  std::span<Item> items;
+  Kind kind = Kind::opaque;
+  Totals totals;
+  // The best cut: the squared error that it removes (below 0: there is no cut), and what goes to the left of it.
+  double gain = -1;
+  std::size_t axis = 0, cut = 0;
+  double lo = 0, scale = 0;
+
+  [[nodiscard]] bool is_left(const Item& item) const;
+};
+
+std::size_t bin_of(double v, double lo, double scale) {
+  return std::min(kBins - 1, static_cast<std::size_t>((v - lo) * scale));
+}
+
+bool Part::is_left(const Item& item) const { return bin_of(item.at[axis], lo, scale) < cut; }
+
+Part make_part(std::span<Item> items, Kind kind) {
+  Part part;
+  part.items = items;
+  part.kind = kind;
+  Point lo = items[0].at, hi = items[0].at;
+  for (const Item& item : items) {
+    part.totals.add(item.totals);
+    for (std::size_t d = 0; d < 4; ++d) {
+      lo[d] = std::min(lo[d], item.at[d]);
+      hi[d] = std::max(hi[d], item.at[d]);
+    }
+  }
+  for (std::size_t axis = 0; axis < 4; ++axis) {
+    if (hi[axis] <= lo[axis]) continue;
+    const double scale = kBins / (hi[axis] - lo[axis]);
+    std::array<Totals, kBins> bins{};
+    for (const Item& item : items) bins[bin_of(item.at[axis], lo[axis], scale)].add(item.totals);
+    Totals left;
+    for (std::size_t cut = 1; cut < kBins; ++cut) {
+      left.add(bins[cut - 1]);
+      Totals right = part.totals;
+      right.weight -= left.weight;
+      for (std::size_t d = 0; d < 4; ++d) right.sum[d] -= left.sum[d];
+      if (bins[cut - 1].weight == 0 || right.weight <= 0) continue;
+      const double gain =
+          squared_distance(left.mean(), right.mean()) * (left.weight * right.weight / part.totals.weight);
+      if (gain > part.gain) {
+        part.gain = gain;
+        part.axis = axis;
+        part.cut = cut;
+        part.lo = lo[axis];
+        part.scale = scale;
+      }
+    }
+  }
+  return part;
+}
+
+std::vector<Item> items_of(const BoxTree& tree, Kind kind, bool use_leaves) {
+  std::vector<Item> items;
+  const Box& root = tree.kinds[static_cast<std::size_t>(kind)];
+  for (std::size_t g = root.begin; g < root.end; ++g) {
+    for (std::size_t l = tree.groups[g].begin; l < tree.groups[g].end; ++l) {
+      const Box& leaf = tree.leaves[l];
+      if (use_leaves) {
+        items.push_back({leaf.totals.mean(), leaf.totals});
+        continue;
+      }
+      for (std::size_t i = leaf.begin; i < leaf.end; ++i) {
+        Item item{tree.point(i), {}};
+        item.totals.add(tree.weight[i], item.at);
+        items.push_back(item);
+      }
+    }
+  }
+  return items;
+}
+
+}  // namespace
+
+std::vector<Centre> wu_centres(const BoxTree& tree, std::size_t k) {
+  const bool use_leaves = tree.leaves.size() >= kLeavesPerCentre * k;
+  std::array<std::vector<Item>, kKinds> items;
+  std::vector<Part> parts;
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    if (!tree.has(static_cast<Kind>(kind))) continue;
+    items[kind] = items_of(tree, static_cast<Kind>(kind), use_leaves);
+    parts.push_back(make_part(items[kind], static_cast<Kind>(kind)));
+  }
+
+  // Positions in `parts`, greatest gain first, then the oldest.
+  const auto less = [&parts](std::size_t a, std::size_t b) {
+    return parts[a].gain < parts[b].gain || (parts[a].gain == parts[b].gain && a > b);
+  };
+  std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(less)> queue(less);
+  for (std::size_t i = 0; i < parts.size(); ++i) queue.push(i);
+  while (parts.size() < k && !queue.empty()) {
+    const std::size_t i = queue.top();
+    queue.pop();
+    const Part part = parts[i];
+    if (part.gain < 0) continue;
+    const auto middle =
+        std::partition(part.items.begin(), part.items.end(), [&part](const Item& item) { return part.is_left(item); });
+    const auto left = static_cast<std::size_t>(middle - part.items.begin());
+    parts[i] = make_part(part.items.first(left), part.kind);
+    parts.push_back(make_part(part.items.subspan(left), part.kind));
+    queue.push(i);
+    queue.push(parts.size() - 1);
+  }
+
+  std::vector<Centre> centres;
+  for (const Part& part : parts) centres.push_back({part.totals.mean(), part.kind, 0});
+  return centres;
+}
+
+}  // namespace chromapress
