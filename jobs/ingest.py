@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from lake import PARTITION_BYTES, GateError, Run, map_rows, run_stage, write
+from pyspark.sql import DataFrame, SparkSession
+
 from chromapress.config import DatasetConfig, Limits
 from chromapress.decode import Undecodable, check_size, decode
 from chromapress.histogram import Histogram
 from chromapress.outcome import Outcome
 from chromapress.storage import File, Source, open_source
 from chromapress.tables import INGESTED
-from lake import PARTITION_BYTES, GateError, Run, map_rows, run_stage, write
-from pyspark.sql import DataFrame, SparkSession
 
 # A file that HDFS could not give is asked for again: a DataNode that went away is replaced by then.
 _READ_AGAIN_AFTER_S = (1, 4)

@@ -16,12 +16,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+
 from chromapress import lock
 from chromapress.config import ConfigError, DatasetConfig, check_partition, parse
 from chromapress.paths import DEFAULT_ROOT, STAGES, DatasetPaths, PartitionPaths, RunPaths
 from chromapress.storage import Hdfs, hdfs
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
 
 # sysexits.h's words; what is not among them may heal by trying again.
 EXIT_USAGE: Final = 64  # the configuration or the arguments are wrong

@@ -65,6 +65,13 @@ def premultiplied(rgba: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.hstack([rgba[:, :3] * (alpha / 255), alpha])
 
 
+def straight(centres: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """[k, 4] centres of the clustering space as straight RGBA palette entries, rounded to nearest."""
+    alpha = np.rint(centres[:, 3:])
+    rgb = np.divide(centres[:, :3] * 255, alpha, out=np.zeros_like(centres[:, :3]), where=alpha > 0)
+    return np.clip(np.rint(np.hstack([rgb, alpha])), 0, 255).astype(np.uint8)
+
+
 def psnr_db(squared_error: float, channels: int) -> float:
     """PSNR of a mean squared error summed over channels; inf for none."""
     return math.inf if squared_error == 0 else 10 * math.log10(255**2 * channels / squared_error)

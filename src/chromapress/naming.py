@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, count
+from typing import Final
 
-
-def group(relative_path: str) -> str:
-    """The names that can meet have this in common."""
-    directory, slash, name = relative_path.rpartition("/")
-    return directory + slash + name[0] + name[1:].partition(".")[0]
+# The names that can meet have this beginning in common (a regular expression for Python and Java alike).
+GROUP: Final = r"(?s)^(?:.*/)?[^/][^./]*"
 
 
 def published_paths(sources: Sequence[tuple[str, bool]]) -> dict[str, str]:

@@ -37,6 +37,10 @@ class DatasetPaths:
     def published(self) -> str:
         return f"{self.root}/{self.dataset}/published"
 
+    @property
+    def work(self) -> str:
+        return f"{self.root}/{self.dataset}/work"
+
     def partition(self, partition: str) -> PartitionPaths:
         return PartitionPaths(self.root, self.dataset, partition)
 

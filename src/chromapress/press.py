@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from chromapress.choice import Choice, Verdict, choose
@@ -10,6 +11,7 @@ from chromapress.decode import Decoded, Undecodable, decode
 from chromapress.encoding import encode, outcome
 from chromapress.histogram import Histogram
 from chromapress.outcome import Outcome
+from chromapress.quality import Measured
 from chromapress.quantization import Quantized, quantize
 
 
@@ -40,7 +42,9 @@ def press(content: bytes, config: DatasetConfig) -> Pressed:
         return Pressed(given_up, choice.reason, len(content), None, decoded, histogram, choice)
     quantized = quantize(decoded.pixels, histogram, choice.verdict, choice.centres, config)
     new = encode(quantized.palette, quantized.indices, config.compression)
-    end, reason = judge(choice.verdict, choice.reason, quantized, len(new), len(content), config)
+    end, reason = judge(
+        quantized.measured, quantized.k, quantized.below_floor, choice.reason, (len(new), len(content)), config
+    )
     return Pressed(end, reason, len(content), new, decoded, histogram, choice, quantized)
 
 
@@ -52,23 +56,18 @@ def under_floor(config: DatasetConfig) -> Outcome | None:
 
 
 def judge(
-    verdict: Verdict,
-    reason: str,
-    quantized: Quantized,
-    new_size_bytes: int,
-    source_size_bytes: int,
-    config: DatasetConfig,
+    quality: Measured, k: int, below_floor: bool, reason: str, sizes: tuple[int, int], config: DatasetConfig
 ) -> tuple[Outcome, str]:
-    """What a quantized and encoded image ends as, and why."""
-    if verdict != Verdict.LOSSLESS and quantized.below_floor:
-        reason = (
-            f"{quantized.k} colours give PSNR {quantized.measured.psnr_db:.2f} dB "
-            f"and SSIM {quantized.measured.ssim:.4f}: under the floor"
-        )
+    """What a quantized and encoded image ends as, and why: `reason`, unless there is another.
+
+    sizes: bytes of the new file and of the source.
+    """
+    if below_floor:
+        reason = f"{k} colours give PSNR {quality.psnr_db:.2f} dB and SSIM {quality.ssim:.4f}: under the floor"
         given_up = under_floor(config)
         if given_up:
             return given_up, reason
-    end = outcome(verdict == Verdict.LOSSLESS, new_size_bytes, source_size_bytes, config.compression)
+    end = outcome(math.isinf(quality.psnr_db), *sizes, config.compression)
     if end == Outcome.KEPT_LARGER:
-        reason = f"the palette file would have {new_size_bytes} bytes, the source has {source_size_bytes}"
+        reason = f"the palette file would have {sizes[0]} bytes, the source has {sizes[1]}"
     return end, reason

@@ -36,9 +36,14 @@ class Publication:
         """The manifest's rows (tables.MANIFEST)."""
         return pq.read_table(io.BytesIO(self.store.read(self.paths.manifest)), columns=columns)
 
-    def image(self, published_path: str) -> bytes:
-        """One published file, by the manifest's published_path."""
-        return self.store.read(f"{self.paths.images}/{published_path}")
+    def image(self, published_path: str, pack: int | None = None) -> bytes:
+        """One published file, by the manifest's published_path and pack."""
+        if pack is None:
+            return self.store.read(f"{self.paths.images}/{published_path}")
+        packed = io.BytesIO(self.store.read(f"{self.paths.images}/part-{pack:05}.parquet"))
+        found = pq.read_table(packed, columns=["content"], filters=[("published_path", "=", published_path)])
+        content: bytes = found["content"][0].as_py()
+        return content
 
 
 def partitions(store: Hdfs, paths: DatasetPaths) -> list[str]:

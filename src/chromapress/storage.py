@@ -11,7 +11,8 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Protocol
 
 import fsspec
 import hdfs_native
@@ -84,6 +85,15 @@ class Hdfs:
         """Write a file, or replace it; a reader may see it half written."""
         with self._client.create(path, WriteOptions(overwrite=True, create_parent=True)) as writer:
             writer.write(content)
+
+    def writer(self, path: str) -> BinaryIO:
+        """A file to write piece by piece, or to replace so; close it."""
+        stream: BinaryIO = self._client.create(path, WriteOptions(overwrite=True, create_parent=True))
+        return stream
+
+    def modified(self, path: str) -> datetime:
+        """When a file or directory was last changed."""
+        return datetime.fromtimestamp(self._client.get_file_info(path).modification_time / 1000, UTC)
 
     def create(self, path: str, content: bytes) -> bool:
         """Write a file if there is none yet, and say whether it was us."""

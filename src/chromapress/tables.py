@@ -55,7 +55,6 @@ QUANTIZED: Final = pa.schema(
     [
         pa.field("relative_path", pa.string()),
         pa.field("source_size_bytes", pa.int64()),
-        pa.field("verdict", pa.string()),  # as selected
         pa.field("reason", pa.string()),  # as selected
         pa.field("k", pa.int32()),
         pa.field("palette", pa.binary()),  # uint8 [k, 4] straight RGBA

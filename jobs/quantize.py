@@ -1,0 +1,144 @@
+"""Stage quantize: Spark K-means from the chosen start, the pixels' mapping, and the quality that it has.
+
+With palette.scope `image` the engine clusters each image's histogram inside the executors; with `dataset`,
+pyspark.ml's KMeans clusters the pooled histogram, weighted, and every image is mapped to the one palette.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+import numpy as np
+from lake import Run, map_rows, read, run_stage, write
+from palette_pool import pooled
+from pyspark.ml.clustering import KMeans
+from pyspark.ml.functions import array_to_vector
+from pyspark.sql import DataFrame, SparkSession, functions
+
+from chromapress.choice import Verdict, protected_colors
+from chromapress.config import DatasetConfig
+from chromapress.decode import decode
+from chromapress.histogram import Histogram, straight
+from chromapress.press import under_floor
+from chromapress.quantization import Quantized, apply_palette, quantize
+from chromapress.tables import INGESTED, QUANTIZED, SELECTED
+
+# MLlib's start depends on how many partitions there are and on what is in each: both are fixed here.
+_POOL_PARTITIONS: Final = 4
+_SEED: Final = 1
+
+
+def quantize_each(images: DataFrame, config: DatasetConfig) -> DataFrame:
+    """Each image with a palette of its own: tables.QUANTIZED."""
+
+    def row(image: dict[str, Any]) -> dict[str, Any]:
+        pixels = decode(image["content"], config.limits).pixels
+        histogram = Histogram.of(pixels)
+        centres = np.frombuffer(image["centres"], np.float64).reshape(-1, 4)
+        return quantized_row(image, quantize(pixels, histogram, Verdict(image["verdict"]), centres, config))
+
+    return map_rows(images, QUANTIZED, row)
+
+
+def quantize_all(images: DataFrame, palette: np.ndarray, config: DatasetConfig) -> DataFrame:
+    """All images with the same palette: tables.QUANTIZED."""
+    shared = images.sparkSession.sparkContext.broadcast(palette)
+
+    def row(image: dict[str, Any]) -> dict[str, Any]:
+        pixels = decode(image["content"], config.limits).pixels
+        return quantized_row(image, apply_palette(pixels, shared.value, config))
+
+    return map_rows(images, QUANTIZED, row)
+
+
+def shared_palette(pool: DataFrame, start: np.ndarray, config: DatasetConfig) -> np.ndarray:
+    """The palette of a pooled histogram by pyspark.ml's KMeans, [k, 4] straight RGBA.
+
+    `start` [k, 4] says how many centres there are of each kind: opaque, translucent and transparent colours must not
+    mix, and MLlib knows nothing of that, so each kind is clustered by itself.
+    """
+    protected = protected_colors(config.palette)
+    free = pool
+    if protected is not None:
+        packed = [int.from_bytes(bytes(color), "big") for color in protected]
+        free = pool.where(~functions.col("rgba").isin(packed))
+    alpha = functions.col("rgba").bitwiseAND(255)
+    opaque = int((start[:, 3] == 255).sum()) - (0 if protected is None else len(protected))
+    translucent = int(((start[:, 3] > 0) & (start[:, 3] < 255)).sum())
+    parts = [] if protected is None else [protected]
+    parts.append(_mllib_palette(free.where(alpha == 255), opaque))
+    parts.append(_mllib_palette(free.where((alpha > 0) & (alpha < 255)), translucent))
+    if (start[:, 3] == 0).any():
+        parts.append(np.zeros((1, 4), np.uint8))
+    return np.concatenate(parts)
+
+
+def _mllib_palette(pool: DataFrame, k: int) -> np.ndarray:
+    """Up to k entries for the colours of one kind.
+
+    Features are premultiplied and times 255, hence whole numbers, whose sums are exact: the centres do not depend on
+    the order in which Spark adds them up.
+    """
+    colors = pool.repartitionByRange(_POOL_PARTITIONS, "rgba").sortWithinPartitions("rgba").cache()
+    if k == 0 or colors.isEmpty():
+        return np.zeros((0, 4), np.uint8)
+    channel = [functions.shiftright("rgba", shift).bitwiseAND(255) for shift in (24, 16, 8, 0)]
+    features = functions.array(*(one * channel[3] for one in channel[:3]), channel[3] * 255)
+    points = colors.select(
+        array_to_vector(features.cast("array<double>")).alias("features"),
+        functions.col("count").cast("double").alias("weight"),
+    ).cache()
+    model = KMeans(k=k, weightCol="weight", seed=_SEED, maxIter=40, tol=1e-3).fit(points)
+    centres = np.array(model.clusterCenters()) / 255
+    points.unpersist()
+    colors.unpersist()
+    return np.unique(straight(centres), axis=0)
+
+
+def quantized_row(image: dict[str, Any], quantized: Quantized) -> dict[str, Any]:
+    """A quantized image as a row of tables.QUANTIZED."""
+    height, width = quantized.indices.shape
+    return {
+        "relative_path": image["relative_path"],
+        "source_size_bytes": image["size_bytes"],
+        "reason": image["reason"],
+        "k": quantized.k,
+        "palette": quantized.palette.tobytes(),
+        "indices": quantized.indices.tobytes(),
+        "width": width,
+        "height": height,
+        "cluster_sizes": quantized.sizes.tolist(),
+        "psnr_db": quantized.measured.psnr_db,
+        "ssim": quantized.measured.ssim,
+        "delta_e": quantized.measured.delta_e,
+        "below_floor": quantized.below_floor,
+    }
+
+
+def body(spark: SparkSession, run: Run) -> dict[str, Any]:
+    config = run.config
+    ingested = read(
+        spark, run, "ingest", INGESTED, "relative_path", "size_bytes", "content", "colors", "counts", "outcome"
+    )
+    to_do = ingested.where("outcome is null")
+    selected = read(spark, run, "select_k", SELECTED, "relative_path", "verdict", "centres", "reason")
+    if under_floor(config):
+        selected = selected.where(selected.verdict != Verdict.UNREACHABLE)
+    images = to_do.select("relative_path", "size_bytes", "content").join(selected, "relative_path")
+    if config.palette.scope == "image":
+        write(quantize_each(images, config), run, "quantize")
+        return {}
+    first = selected.select("verdict", "centres").first()
+    if first is None:
+        write(quantize_each(images, config), run, "quantize")
+        return {}
+    start = np.frombuffer(first["centres"], np.float64).reshape(-1, 4)
+    exact = first["verdict"] == Verdict.LOSSLESS
+    palette = straight(start) if exact else shared_palette(pooled(to_do.select("colors", "counts")), start, config)
+    write(quantize_all(images, palette, config), run, "quantize")
+    return {"palette": [bytes(color).hex() for color in palette]}
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("quantize", sys.argv[1:], body))
