@@ -1,0 +1,170 @@
+"""The stages as Airflow tasks: each one spark-submit of jobs/<stage>.py.
+
+A stage tells by its exit code what became of it, and in its last line why; this module turns both into the exceptions
+that Airflow knows: fail at once, try again later, wait without a slot.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
+from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk import Asset, timezone
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
+from dataset_run import Dataset, DatasetRun, read_run
+from partition_lock import give_back
+
+from chromapress.config import DatasetConfig
+from chromapress.paths import STAGES
+
+# The jobs' exit codes, as sysexits.h has them: usage, data, temporary failure.
+BAD_CONFIGURATION: Final = 64
+BAD_DATA: Final = 65
+LOCKED: Final = 75
+
+ERROR_LINE: Final = "chromapress: error: "
+# What Spark itself has to say when the job never got to speak: spark-submit's refusals, exceptions of the driver.
+_SPARK_ERROR: Final = re.compile(r"^(?:Error: |Exception in thread|Caused by: |[\w.]+(?:Exception|Error): ).*")
+
+# What a job does with memory and tables is its own; this is how it is run. A NameNode may be away for about a minute
+# (60 tries, a second apart): its restart is survived, a wrong address does not hang for ever.
+_SPARK_CONF: Final = {
+    "spark.log.level": "WARN",
+    "spark.hadoop.dfs.client.retry.policy.enabled": "true",
+    "spark.hadoop.dfs.client.retry.policy.spec": "1000,60",
+}
+
+
+class StageOperator(SparkSubmitOperator):
+    """One stage of a dataset.
+
+    Everything that depends on the run is set when it executes, and nothing is a template: what people type into the
+    trigger form reaches the job as it was typed.
+    """
+
+    template_fields: Sequence[str] = ()
+
+    def __init__(
+        self,
+        *,
+        stage: str,
+        dataset: Dataset,
+        jobs_folder: Path,
+        webhdfs_conn_id: str = WebHDFSHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        application = str(jobs_folder / f"{stage}.py")
+        super().__init__(task_id=stage, application=application, on_failure_callback=give_back, **kwargs)
+        self.stage = stage
+        self.dataset = dataset
+        self.jobs_folder = jobs_folder
+        self.webhdfs_conn_id = webhdfs_conn_id
+
+    def execute(self, context: Any) -> None:
+        """Run the job; its failure as the exception that its exit code asks for."""
+        run = read_run(self.dataset, context)
+        self.name = f"chromapress {self.dataset.name} {run.partition} {self.stage}"
+        self.conf = _SPARK_CONF | {"spark.executor.memory": run.config.execution.executor_memory}
+        self.py_files = ",".join(shared_modules(self.jobs_folder)) or None
+        self.application_args = self._arguments(run)
+        try:
+            super().execute(context)
+        except AirflowException as error:
+            raise self._failure(error, run.config, context) from None
+        self._after(run, context)
+
+    def _get_hook(self) -> SparkSubmitHook:
+        hook = super()._get_hook()
+        if hook._connection["master"].startswith("local"):
+            # There the driver does the executors' work, and the memory meant for them is its own.
+            hook._driver_memory = hook._conf["spark.executor.memory"]
+        return hook
+
+    def _arguments(self, run: DatasetRun) -> list[str]:
+        arguments = ["--root", self.dataset.root, "--dataset", self.dataset.name]
+        return [*arguments, "--partition", run.partition, "--run", run.run_id]
+
+    def _after(self, run: DatasetRun, context: Any) -> None:
+        """What is left to do when the job has succeeded."""
+
+    def _failure(self, error: AirflowException, config: DatasetConfig, context: Any) -> AirflowException:
+        hook = self._hook
+        if hook is None or hook._submit_sp is None or not hook._submit_sp.returncode:
+            return error
+        code: int = hook._submit_sp.returncode
+        reason = job_error(hook._last_submit_log_lines)
+        if code in (BAD_CONFIGURATION, BAD_DATA):
+            return AirflowFailException(
+                reason or f"{self.stage} refuses its input (exit code {code}); see the log above"
+            )
+        if code == LOCKED:
+            return self._wait(reason or "the partition is locked by another run", config, context)
+        if reason:
+            return AirflowException(reason)
+        said = spark_error(hook._last_submit_log_lines) or "it gave no reason"
+        where = f"on master {hook._connection['master']} (connection {self._conn_id})"
+        return AirflowException(f"{self.stage}: spark-submit ended with {_told(code)} {where}: {said}")
+
+    def _wait(self, reason: str, config: DatasetConfig, context: Any) -> AirflowException:
+        """Come back later, holding no slot, as long as the dataset waits for its images too."""
+        limit = timedelta(minutes=config.source.wait_timeout_minutes)
+        now = timezone.utcnow()
+        first = context["ti"].get_first_reschedule_date(context) or now
+        if now - first > limit:
+            return AirflowFailException(f"{reason}; waited {limit} for it")
+        self.log.info("%s; looking again in %s", reason, self.retry_delay)
+        return AirflowRescheduleException(now + self.retry_delay)  # type: ignore[no-untyped-call]
+
+
+class IngestOperator(StageOperator):
+    """The first stage, which is handed the configuration of the run; the later ones read what it has written."""
+
+    def _arguments(self, run: DatasetRun) -> list[str]:
+        return [*super()._arguments(run), "--config", run.config.canonical_json()]
+
+
+class PublishOperator(StageOperator):
+    """The last stage; the event of its asset says what was published, and where."""
+
+    def __init__(self, *, asset: Asset, **kwargs: Any) -> None:
+        super().__init__(outlets=[asset], **kwargs)
+        self.asset = asset
+
+    def _after(self, run: DatasetRun, context: Any) -> None:
+        hdfs = WebHDFSHook(self.webhdfs_conn_id)
+        version = hdfs.read_file(run.paths.current).decode().strip()
+        paths = run.paths.version(version)
+        facts = json.loads(hdfs.read_file(paths.run))
+        counts = {key: facts[key] for key in ("images", "outcomes", "bytes_in", "bytes_out")}
+        event = {"partition": run.partition, "version": version, "path": paths.base, **counts}
+        context["outlet_events"][self.asset].extra = event
+        self.log.info("published %s: %s", paths.base, json.dumps(counts))
+
+
+def shared_modules(jobs_folder: Path) -> list[str]:
+    """The modules that the jobs import, which travel with each of them: those in their folder that are no stage."""
+    return [str(path) for path in sorted(jobs_folder.glob("*.py")) if path.stem not in STAGES]
+
+
+def job_error(lines: Iterable[str]) -> str | None:
+    """The sentence with which a job has ended, if it did."""
+    told = [line.removeprefix(ERROR_LINE) for line in lines if line.startswith(ERROR_LINE)]
+    return told[-1] if told else None
+
+
+def spark_error(lines: Iterable[str]) -> str | None:
+    """The line of Spark's own output that says most about its end."""
+    told = [line for line in lines if _SPARK_ERROR.match(line)]
+    causes = [line for line in told if line.startswith("Caused by: ")]
+    return next(reversed(causes or told), None)
+
+
+def _told(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
