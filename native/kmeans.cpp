@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <stdexcept>
 
 #include "box_tree.hpp"
@@ -88,8 +89,8 @@ double inertia_of(const BoxTree& tree, std::span<const Centre> centres, std::spa
   return std::max(inertia, 0.0);
 }
 
-// Moves every movable centre without colours onto the colour that adds most to the inertia, one colour each. Returns
-// whether any was moved; where no colour adds anything, none is.
+// Moves each movable centre without colours onto the colour that adds most to the inertia (the first of equals in the
+// histogram), counting those moved before. Returns whether any was moved; where no colour adds anything, none is.
 bool reseed_empty(const BoxTree& tree, std::vector<Centre>& centres, std::span<const Totals> totals,
                   std::size_t fixed) {
   std::vector<std::size_t> empty;
@@ -98,26 +99,32 @@ bool reseed_empty(const BoxTree& tree, std::vector<Centre>& centres, std::span<c
   }
   if (empty.empty()) return false;
   const std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
-  struct Candidate {
-    double cost;
-    std::uint32_t index;  // in the histogram: its order decides between equals
-    std::size_t position;
-  };
-  std::vector<Candidate> worst;
+  std::vector<double> distance(tree.size());
   for (std::size_t i = 0; i < tree.size(); ++i) {
-    const double cost = tree.weight[i] * squared_distance(tree.point(i), centres[labels[i]].at);
-    if (cost > 0) worst.push_back({cost, tree.order[i], i});
+    distance[i] = squared_distance(tree.point(i), centres[labels[i]].at);
   }
-  const std::size_t count = std::min(empty.size(), worst.size());
-  std::partial_sort(worst.begin(), worst.begin() + static_cast<std::ptrdiff_t>(count), worst.end(),
-                    [](const Candidate& a, const Candidate& b) {
-                      return a.cost > b.cost || (a.cost == b.cost && a.index < b.index);
-                    });
-  for (std::size_t i = 0; i < count; ++i) {
-    const Point at = tree.point(worst[i].position);
-    centres[empty[i]] = {at, kind_of(at), 0};
+  bool moved = false;
+  for (const std::size_t j : empty) {
+    std::size_t worst = 0;
+    double most = 0;
+    for (std::size_t i = 0; i < tree.size(); ++i) {
+      const double cost = tree.weight[i] * distance[i];
+      if (cost > most || (cost == most && cost > 0 && tree.order[i] < tree.order[worst])) {
+        most = cost;
+        worst = i;
+      }
+    }
+    if (most == 0) break;
+    const Point at = tree.point(worst);
+    centres[j] = {at, kind_of(at), 0};
+    moved = true;
+    for (std::size_t i = 0; i < tree.size(); ++i) {
+      if (kind_of(tree.point(i)) == centres[j].kind) {
+        distance[i] = std::min(distance[i], squared_distance(tree.point(i), at));
+      }
+    }
   }
-  return count > 0;
+  return moved;
 }
 
 void move_to_means(std::vector<Centre>& centres, std::span<const Totals> totals, std::size_t fixed) {
@@ -130,14 +137,14 @@ void move_to_means(std::vector<Centre>& centres, std::span<const Totals> totals,
 std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, const KMeansOptions& options) {
   const std::size_t fixed = options.protected_colors.size();
   std::size_t iterations = 0;
-  double previous = 0;
-  for (bool first = true;; first = false) {
+  double previous = std::numeric_limits<double>::infinity();
+  for (;;) {
     const std::vector<Totals> totals = nearest_totals(tree, centres);
     // Each reseeding takes inertia away, so that this ends.
     if (reseed_empty(tree, centres, totals, fixed)) continue;
     const double inertia = inertia_of(tree, centres, totals);
     if (iterations >= options.max_iterations) break;
-    if (!first && previous - inertia <= options.tolerance * inertia) break;
+    if (previous - inertia <= options.tolerance * inertia) break;
     previous = inertia;
     move_to_means(centres, totals, fixed);
     ++iterations;

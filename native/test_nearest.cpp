@@ -1,0 +1,61 @@
+#include <limits>
+#include <stdexcept>
+
+#include "check.hpp"
+#include "nearest.hpp"
+#include "sample.hpp"
+
+using namespace chromapress;
+
+namespace {
+
+std::uint8_t by_definition(const Point& x, Kind kind, const std::vector<Centre>& centres) {
+  double least = std::numeric_limits<double>::infinity();
+  std::size_t best = 0;
+  for (std::size_t j = 0; j < centres.size(); ++j) {
+    const double distance = squared_distance(x, centres[j].at) + centres[j].offset;
+    if (centres[j].kind == kind && distance < least) {
+      least = distance;
+      best = j;
+    }
+  }
+  return static_cast<std::uint8_t>(best);
+}
+
+void matches_the_definition(std::size_t channels, std::size_t k, ColorSpace space, double offsets, unsigned seed) {
+  const auto data = sample::image(90, 70, channels, seed);
+  const Histogram h = histogram(sample::pixels(data, 90, channels));
+  const BoxTree tree = build_box_tree({h.colors, h.counts}, space);
+  std::mt19937 random(seed);
+  std::vector<Centre> centres = {{to_space({9, 9, 9, 255}, space), Kind::opaque, 0},
+                                 {to_space({9, 9, 9, 99}, space), Kind::translucent, 0},
+                                 {{}, Kind::transparent, 0}};
+  while (centres.size() < k) {
+    const std::size_t i = random() % tree.size();
+    const Point at = tree.point(i);
+    // Integer coordinates, so that there are ties.
+    centres.push_back({at, kind_of(at), offsets * static_cast<double>(random() % 100)});
+  }
+  const std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
+  const std::vector<Totals> totals = nearest_totals(tree, centres);
+  std::vector<double> weight(centres.size());
+  for (std::size_t i = 0; i < tree.size(); ++i) {
+    CHECK(labels[i] == by_definition(tree.point(i), kind_of(tree.point(i)), centres));
+    weight[labels[i]] += tree.weight[i];
+  }
+  for (std::size_t j = 0; j < centres.size(); ++j) CHECK(totals[j].weight == weight[j]);
+}
+
+}  // namespace
+
+int main() {
+  unsigned seed = 0;
+  for (const std::size_t channels : {3u, 4u}) {
+    for (const std::size_t k : {3u, 4u, 17u, 100u, 256u}) {
+      for (const double offsets : {0.0, 1.0, 30.0}) {
+        matches_the_definition(channels, k, ColorSpace::srgb, offsets, ++seed);
+        matches_the_definition(channels, k, ColorSpace::oklab, offsets, ++seed);
+      }
+    }
+  }
+}

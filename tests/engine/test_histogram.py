@@ -1,0 +1,44 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chromapress import engine
+
+from . import reference
+from .strategies import U8, images, photograph
+
+
+def same(a: tuple, b: tuple) -> bool:
+    return np.array_equal(a[0], b[0]) and np.array_equal(a[1], b[1])
+
+
+@given(images())
+def test_counts_the_distinct_colours_in_order(image: U8) -> None:
+    assert same(engine.histogram(image), reference.histogram(image))
+
+
+def test_counts_a_photograph_like_numpy() -> None:
+    image = photograph(200, 301)
+    colors, counts = np.unique(image.reshape(-1, 3), axis=0, return_counts=True)
+    found, found_counts = engine.histogram(image)
+    assert np.array_equal(found[:, :3], colors)
+    assert np.array_equal(found_counts, counts)
+
+
+@given(images(max_side=8))
+def test_does_not_mind_strides_and_read_only_memory(image: U8) -> None:
+    wide = np.repeat(np.repeat(image, 2, axis=0), 3, axis=1)[::2, ::-3]
+    wide.flags.writeable = False
+    assert same(engine.histogram(wide), engine.histogram(image))
+
+
+@given(st.lists(images(max_side=6), min_size=1, max_size=5))
+def test_merging_is_the_histogram_of_all_pixels(parts: list[U8]) -> None:
+    everything = np.concatenate([reference.rgba(p) for p in parts])[None]
+    assert same(engine.merge([engine.histogram(p) for p in parts]), reference.histogram(everything))
+
+
+def test_merging_none_is_empty() -> None:
+    colors, counts = engine.merge([])
+    assert colors.shape == (0, 4)
+    assert counts.shape == (0,)

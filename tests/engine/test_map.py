@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from chromapress import engine
+
+from . import reference
+from .strategies import U8, images, palettes, photograph
+
+
+def has_kinds_of(palette: U8, colors: U8) -> bool:
+    return set(reference.kind(colors).tolist()) <= set(reference.kind(palette).tolist())
+
+
+@given(images(), palettes())
+def test_takes_the_nearest_entry_of_the_same_kind(image: U8, palette: U8) -> None:
+    colors = reference.rgba(image)
+    assume(has_kinds_of(palette, colors))
+    expected = reference.map_colors(colors, palette)
+    assert np.array_equal(engine.map_colors(colors, palette), expected)
+    assert np.array_equal(engine.map_pixels(image, palette), expected.reshape(image.shape[:2]))
+
+
+@pytest.mark.parametrize(("k", "channels"), [(2, 3), (16, 3), (100, 3), (256, 3), (40, 4), (256, 4)])
+def test_maps_a_photograph_like_the_definition(k: int, channels: int) -> None:
+    image = photograph(61, 83, channels=channels)
+    rng = np.random.default_rng(k)
+    palette = rng.integers(0, 256, (k, 4), np.uint8)
+    palette[: max(1, k // 2), 3] = 255
+    palette[-1, 3] = 90
+    if channels == 4:
+        image[:9, :9, 3], image[9:20, :, 3], palette[-2, 3] = 0, 255, 0
+    else:
+        palette[:, 3] = 255
+    expected = reference.map_colors(reference.rgba(image), palette).reshape(image.shape[:2])
+    assert np.array_equal(engine.map_pixels(image, palette), expected)
+
+
+@given(images(), palettes())
+def test_palette_error_is_that_of_the_mapped_pixels(image: U8, palette: U8) -> None:
+    colors, counts = engine.histogram(image)
+    assume(has_kinds_of(palette, colors))
+    got = palette[engine.map_colors(colors, palette)]
+    error = ((reference.premultiply(colors) - reference.premultiply(reference.rgba(got))) ** 2).sum(axis=1)
+    assert engine.palette_error(colors, counts, palette) == pytest.approx(float((error * counts).sum()), abs=1e-6)
+
+
+@given(images(), palettes(), st.floats(0.01, 1))
+def test_dithering_keeps_kinds_and_exact_colours(image: U8, palette: U8, dither: float) -> None:
+    colors = reference.rgba(image)
+    assume(has_kinds_of(palette, colors))
+    got = palette[engine.map_pixels(image, palette, dither=dither)].reshape(-1, 4)
+    assert np.array_equal(reference.kind(got), reference.kind(colors))
+    # An image that the palette holds in full has no error to hand on.
+    distinct, _ = engine.histogram(image)
+    exact = distinct[engine.map_pixels(image, distinct, dither=dither)].reshape(-1, 4)
+    assert np.array_equal(exact, colors)
+
+
+def test_dithering_keeps_the_mean_of_a_grey_between_black_and_white() -> None:
+    image = np.full((64, 64, 3), 100, np.uint8)
+    palette = np.array([[0, 0, 0, 255], [255, 255, 255, 255]], np.uint8)
+    means = [palette[engine.map_pixels(image, palette, dither=d)][..., 0].mean() for d in (0.0, 0.5, 1.0)]
+    assert means[0] == 0
+    assert means[2] == pytest.approx(100, abs=2)
+
+
+def oklab(colors: U8) -> np.ndarray:
+    """Ottosson's definition, times 255, of opaque colours."""
+    c = colors[:, :3] / 255
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    to_lms = [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+    to_lab = [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+    return np.cbrt(linear @ np.array(to_lms).T) @ np.array(to_lab).T * 255
+
+
+def test_oklab_takes_the_nearest_in_oklab() -> None:
+    rng = np.random.default_rng(5)
+    colors, palette = (rng.integers(0, 256, (n, 4), np.uint8) for n in (3000, 60))
+    colors[:, 3] = palette[:, 3] = 255
+    distance = ((oklab(colors)[:, None] - oklab(palette)[None]) ** 2).sum(axis=2)
+    got = engine.map_colors(colors, palette, color_space="oklab")
+    assert np.allclose(distance[np.arange(len(colors)), got], distance.min(axis=1), rtol=1e-9)
+    assert (got != engine.map_colors(colors, palette)).any()
+
+
+def test_a_kind_that_the_palette_lacks_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no entry for a kind"):
+        engine.map_pixels(np.full((2, 2, 4), 100, np.uint8), np.array([[0, 0, 0, 255]], np.uint8))

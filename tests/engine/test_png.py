@@ -1,0 +1,97 @@
+import io
+import struct
+
+import imagecodecs
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from chromapress import engine
+
+from .strategies import U8, palettes, photograph
+
+
+def chunks(png: bytes) -> dict[str, bytes]:
+    found, at = {}, 8
+    while at < len(png):
+        size, kind = struct.unpack(">I4s", png[at : at + 8])
+        found[kind.decode()] = png[at + 8 : at + 8 + size]
+        at += 12 + size
+    return found
+
+
+def pillow(png: bytes) -> U8:
+    with Image.open(io.BytesIO(png)) as image:
+        assert image.mode == "P"
+        return np.asarray(image.convert("RGBA"))
+
+
+def libpng(png: bytes) -> U8:
+    decoded = imagecodecs.png_decode(png)
+    if decoded.shape[-1] == 3:
+        decoded = np.concatenate([decoded, np.full((*decoded.shape[:2], 1), 255, np.uint8)], axis=2)
+    return decoded
+
+
+def check(indices: U8, palette: U8, effort: int) -> bytes:
+    png = engine.encode_png(indices, palette, effort=effort)
+    assert np.array_equal(pillow(png), palette[indices])
+    assert np.array_equal(libpng(png), palette[indices])
+    # libspng as built into imagecodecs ignores tRNS.
+    assert np.array_equal(imagecodecs.spng_decode(png)[..., :3], palette[indices][..., :3])
+    return png
+
+
+@given(palettes(), st.integers(1, 20), st.integers(1, 20), st.integers(0, 2**32 - 1), st.integers(1, 9))
+def test_three_decoders_give_back_the_pixels(palette: U8, height: int, width: int, seed: int, effort: int) -> None:
+    indices = np.random.default_rng(seed).integers(0, len(palette), (height, width), np.uint8)
+    check(indices, palette, effort)
+
+
+@pytest.mark.parametrize("effort", [1, 5, 9])
+@pytest.mark.parametrize("height", [1, 2, 3, 8])
+def test_every_small_width_and_depth(height: int, effort: int) -> None:
+    rng = np.random.default_rng(height)
+    for width in range(1, 20):
+        for colors in (1, 2, 3, 4, 5, 16, 17, 255, 256):
+            palette = rng.integers(0, 256, (colors, 4), np.uint8)
+            check(rng.integers(0, colors, (height, width), np.uint8), palette, effort)
+
+
+@pytest.mark.parametrize("colors", range(1, 257))
+def test_every_number_of_colours(colors: int) -> None:
+    palette = np.random.default_rng(colors).integers(0, 256, (colors, 4), np.uint8)
+    palette[:, 3] = 255
+    indices = (np.arange(23 * 31) % colors).astype(np.uint8).reshape(23, 31)
+    png = check(indices, palette, 4)
+    used = len(np.unique(palette[indices].reshape(-1, 4), axis=0))
+    depth = next(d for d in (1, 2, 4, 8) if used <= 2**d)
+    found = chunks(png)
+    assert found["IHDR"] == struct.pack(">IIBBBBB", 31, 23, depth, 3, 0, 0, 0)
+    assert len(found["PLTE"]) == 3 * used
+    assert "tRNS" not in found
+
+
+def test_unused_and_equal_entries_are_left_out() -> None:
+    palette = np.array([[1, 2, 3, 255], [9, 9, 9, 255], [1, 2, 3, 255], [7, 7, 7, 7]], np.uint8)
+    found = chunks(check(np.array([[0, 2, 0]], np.uint8), palette, 5))
+    assert found["PLTE"] == bytes([1, 2, 3])
+
+
+def test_transparency_ends_at_the_last_entry_that_is_not_opaque() -> None:
+    palette = np.array([[i, i, i, 255] for i in range(20)] + [[0, 0, 0, 0], [90, 9, 9, 100]], np.uint8)
+    found = chunks(check(np.arange(22, dtype=np.uint8).reshape(2, 11), palette, 5))
+    assert len(found["tRNS"]) == 2
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("k", [2, 16, 200])
+def test_more_effort_is_not_larger(k: int, channels: int) -> None:
+    image = photograph(120, 90, channels=channels)
+    colors, counts = engine.histogram(image)
+    palette = engine.kmeans(colors, counts, k).palette
+    indices = engine.map_pixels(image, palette)
+    sizes = [len(check(indices, palette, effort)) for effort in range(1, 10)]
+    assert sizes[8] <= sizes[4] <= sizes[0]
