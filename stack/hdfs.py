@@ -253,7 +253,7 @@ def main() -> None:
     except StackError as error:
         raise SystemExit(str(error)) from error
     command = role_command(home, role)
-    os.execve(command[0], command, {**os.environ, **environment(home)})
+    os.execve(command[0], command, {**os.environ, **environment(home)})  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def start(home: Home, service: Service) -> Process:
         ],
     )
     process = read_process(pid)
-    assert process is not None  # our own child: it stays in /proc until we wait for it
+    assert process is not None, "our own child stays in /proc until we wait for it"  # noqa: S101
     write_file(pid_file(home, service.name), f"{pid} {process.start}\n")
     return process
 
@@ -109,7 +109,7 @@ def start(home: Home, service: Service) -> Process:
 def family(pid: int) -> list[Process]:
     """A process, its descendants, and the members of the session it leads, also when it has ended itself."""
     everyone = processes()
-    members = {process.pid: process for process in everyone if process.pid == pid or process.session == pid}
+    members = {process.pid: process for process in everyone if pid in (process.pid, process.session)}
     grown = True
     while grown:
         children = {p.pid: p for p in everyone if p.parent in members and p.pid not in members}
