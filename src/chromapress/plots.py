@@ -83,8 +83,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Bands:
-    """Quartiles over many images, for ascending k."""
+    """Quartiles over images, for ascending k."""
 
+    images: int
     k: NDArray[np.int64]
     silhouette: NDArray[np.float64]  # [3, len(k)]: lower quartile, median, upper quartile
     psnr_db: NDArray[np.float64]  # [3, len(k)]
@@ -119,13 +120,15 @@ def curve_figure(
         right.set_ylabel("PSNR, dB", color=THEME["quality"])
         if floor_db is not None:
             right.axhline(floor_db, color=THEME["quality"], lw=0.9, ls=(0, (4, 3)))
+            # Where the line of the chosen k is not.
+            at_left = chosen_k is not None and chosen_k**2 > curve.k[0] * curve.k[-1]
             right.annotate(
                 f"floor {floor_db:g} dB",
-                (1, floor_db),
+                (0 if at_left else 1, floor_db),
                 xycoords=("axes fraction", "data"),
-                xytext=(-4, 3),
+                xytext=(4 if at_left else -4, 3),
                 textcoords="offset points",
-                ha="right",
+                ha="left" if at_left else "right",
                 fontsize=7.5,
                 color=THEME["quality"],
             )

@@ -39,11 +39,14 @@ _ENLARGED_SIDE: Final = 200  # icons below half of this are shown at a multiple 
 # An example is decoded where the report is written: none so large that it would need gigabytes.
 _MAX_EXAMPLE_PIXELS: Final = 40_000_000
 
+# The columns that make rows heavy; most of the page does without.
+_LISTS: Final = ["palette", "cluster_sizes", "curve", "k_by_rule"]
+
 _MAX_LISTED: Final = 200
 _MAX_CLUSTERS_OPEN: Final = 16
 
 # The refined k of single images say nothing of a dataset: a k is in the bands where this share of curves has it.
-_BAND_SHARE: Final = 0.25
+_BAND_SHARE: Final = 0.9
 
 _MEANINGS: Final = {
     Outcome.PUBLISHED: "quantized to a palette and encoded",
@@ -71,7 +74,8 @@ def pick_examples(manifest: pa.Table) -> list[tuple[str, str]]:
 
     An image that is extreme in several ways comes once. Equals are taken in the order of their paths.
     """
-    new = manifest.filter(pc.is_in(manifest["outcome"], pa.array(NEW_FILES))).sort_by("relative_path")
+    rows = manifest.drop_columns(_LISTS)
+    new = rows.filter(pc.is_in(rows["outcome"], pa.array(NEW_FILES))).sort_by("relative_path")
     size = np.asarray(new["width"], np.int64) * np.asarray(new["height"], np.int64)
     new = new.filter(pa.array(size <= _MAX_EXAMPLE_PIXELS))
     if not new.num_rows:
@@ -108,14 +112,15 @@ def render(run: Mapping[str, Any], manifest: pa.Table, examples: Sequence[Exampl
     """
     title = f"{run['dataset']} {run['partition']}"
     style = resources.files("chromapress").joinpath("report.css").read_text(encoding="utf-8")
+    flat = manifest.drop_columns(_LISTS)
     parts = [
         _head(run),
         _totals(run),
-        _outcomes(manifest),
-        _formats(manifest),
+        _outcomes(flat),
+        _formats(flat),
         _curves(manifest, run["config"]["quality"]["min_psnr_db"]),
         _examples(manifest, examples[:MAX_EXAMPLES], run["config"]["quality"]["min_psnr_db"]),
-        _not_new(manifest),
+        _not_new(flat),
         _stages(run["stages"]),
         _conditions(run),
     ]
@@ -130,7 +135,7 @@ def render(run: Mapping[str, Any], manifest: pa.Table, examples: Sequence[Exampl
 
 
 def _head(run: Mapping[str, Any]) -> str:
-    begun = min((str(stage["started"]) for stage in run["stages"].values()), default="")
+    begun = min((_time(stage["started"]) for stage in run["stages"].values()), default="")
     return (
         f'<header>\n<p class="brand">Chromapress</p>\n<h1>{_name(run["dataset"])} '
         f"<span>{_name(run['partition'])}</span></h1>\n"
@@ -194,7 +199,7 @@ def _byte_table(caption: str, label: str, groups: list[dict[str, Any]], key: str
         before, after = group["source_size_bytes_sum"], group["published_size_bytes_sum"]
         rows.append(
             [
-                escape(str(group[key] or "?")),
+                escape(group[key] or "several frames or pages"),
                 _number(group["relative_path_count"]),
                 _bytes(before),
                 _bytes(after),
@@ -225,33 +230,42 @@ def _curves(manifest: pa.Table, floor_db: float | None) -> str:
     bands = dataset_bands(manifest["curve"])
     if bands is None:
         return ""
-    images = int(pc.sum(pc.greater(pc.list_value_length(manifest["curve"].drop_null()), 0)).as_py())
     figure = plots.bands_figure(bands, floor_db)
+    images = "the one image" if bands.images == 1 else f"the {bands.images:,} images"
     return _section(
         "Silhouette and quality over the dataset",
         f'<figure class="plot">{plots.svg(figure, "Silhouette and PSNR over k")}<figcaption>Median and quartiles over '
-        f"{images:,} {'image' if images == 1 else 'images'}, for each number of colours that enough of them tried. "
-        "The silhouette is the squared-Euclidean one over the pixels.</figcaption></figure>",
+        f"{images} with more than {bands.k.max()} colours. The silhouette is the squared-Euclidean one over the pixels."
+        "</figcaption></figure>",
     )
 
 
 def dataset_bands(curves: pa.ChunkedArray) -> plots.Bands | None:
-    """Quartiles over the manifest's column `curve`, for each k that enough of the images tried; None of no curves."""
-    points = pc.list_flatten(curves.drop_null().combine_chunks())
+    """Quartiles over the manifest's column `curve`, of those curves that reach the largest k; None of no curves.
+
+    Only of those, so that they are over the same images for every k: an image of few colours is exact early and then
+    has no curve any more.
+    """
+    lists = curves.drop_null().combine_chunks()
+    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    points = pc.list_flatten(lists)
     k, silhouette, psnr_db = (
         pc.struct_field(points, name).to_numpy(zero_copy_only=False) for name in ("k", "silhouette", "psnr_db")
     )
-    finite = np.isfinite(silhouette) & np.isfinite(psnr_db)
-    k, silhouette, psnr_db = k[finite], silhouette[finite], psnr_db[finite]
     if not len(k):
         return None
+    last = np.zeros(len(lengths), k.dtype)
+    last[lengths > 0] = k[np.cumsum(lengths)[lengths > 0] - 1]
+    long = np.repeat(last == last.max(), lengths)
+    k, silhouette, psnr_db = k[long], silhouette[long], psnr_db[long]
+    images = int((last == last.max()).sum())
     tried, counts = np.unique(k, return_counts=True)
-    tried = tried[counts >= _BAND_SHARE * counts.max()]
+    tried = tried[counts >= _BAND_SHARE * images]
 
     def quartiles(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.array([np.quantile(values[k == one], (0.25, 0.5, 0.75)) for one in tried]).T
 
-    return plots.Bands(tried, quartiles(silhouette), quartiles(psnr_db))
+    return plots.Bands(images, tried, quartiles(silhouette), quartiles(psnr_db))
 
 
 def _examples(manifest: pa.Table, examples: Sequence[Example], floor_db: float | None) -> str:
@@ -310,7 +324,7 @@ def _views(example: Example) -> str:
         y, x = _worst_place(before, after)
         crop = np.s_[y : y + _DETAIL_SIDE, x : x + _DETAIL_SIDE]
         details = [Image.fromarray(np.ascontiguousarray(pixels[crop])) for pixels in (before, after)]
-        views += _pair(details, f"where they differ most, at full size, from {x}, {y}", "")
+        views += _pair(details, f"where they differ most, at full size (from {x}, {y})")
     return f'<div class="views">{views}</div>'
 
 
@@ -321,14 +335,12 @@ def _premultiplied_resize(image: Image.Image, size: tuple[int, ...]) -> Image.Im
     return image.resize(target, Image.Resampling.LANCZOS)
 
 
-def _pair(images: Sequence[Image.Image], note: str, attributes: str) -> str:
-    figures = "".join(
-        f'<figure><img src="{_data_uri(image)}" alt="{side}, {note}"'
-        f"{attributes or f' width={chr(34)}{image.width}{chr(34)} height={chr(34)}{image.height}{chr(34)}'}>"
-        f"<figcaption>{side}, {note}</figcaption></figure>"
-        for image, side in zip(images, ("Before", "After"), strict=True)
-    )
-    return f'<div class="pair">{figures}</div>'
+def _pair(images: Sequence[Image.Image], note: str, attributes: str = "") -> str:
+    figures = ""
+    for image, side in zip(images, ("Before", "After"), strict=True):
+        size = attributes or f' width="{image.width}" height="{image.height}"'
+        figures += f'<img src="{_data_uri(image)}" alt="{side}"{size}>'
+    return f'<figure><div class="pair">{figures}</div><figcaption>Before and after, {note}.</figcaption></figure>'
 
 
 def _worst_place(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[int, int]:
@@ -359,10 +371,10 @@ def _clusters(row: Mapping[str, Any]) -> str:
         return ""
     largest_first = np.argsort(-sizes, kind="stable")
     by_lightness = np.argsort(premultiplied(palette)[:, :3] @ (0.299, 0.587, 0.114), kind="stable")
-    bar = "".join(f'<i style="flex:{sizes[place]};background:{_css(palette[place])}"></i>' for place in by_lightness)
+    bar = "".join(f'<i style="flex:{sizes[place]};--color:{_css(palette[place])}"></i>' for place in by_lightness)
     total = int(sizes.sum())
     cells = [
-        f'<li><i style="background:{_css(palette[place])}"></i><span><b>{_number(int(sizes[place]))}</b> '
+        f'<li><i style="--color:{_css(palette[place])}"></i><span><b>{_number(int(sizes[place]))}</b> '
         f"<small>{100 * sizes[place] / total:.2f} %</small><br><code>{_channels(palette[place])}</code></span></li>"
         for place in largest_first
     ]
@@ -424,7 +436,7 @@ def _stages(stages: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
         [
             f"<code>{escape(name)}</code>",
-            escape(str(stage["started"])),
+            escape(_time(stage["started"])),
             f"{stage['seconds']:.1f}",
             f'<i class="length" style="width:{100 * stage["seconds"] / longest if longest else 0:.1f}%"></i>',
         ]
@@ -473,6 +485,11 @@ def _name(text: str) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _time(text: str) -> str:
+    """2026-11-24T02:00:00+00:00 as people write it."""
+    return text.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _number(count: int) -> str:

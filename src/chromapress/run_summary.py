@@ -24,6 +24,7 @@ def summary(manifest: pa.Table) -> dict[str, Any]:
     saved_percent    of bytes_in; 0.0 where there are none
     psnr_db, ssim    {min, mean} over the new files; PSNR over those that are not exact. None where there are none
     """
+    manifest = manifest.select(["outcome", "source_size_bytes", "published_size_bytes", "psnr_db", "ssim"])
     rejected = pc.equal(manifest["outcome"], Outcome.REJECTED.value)
     bytes_in = _total(manifest["source_size_bytes"].filter(pc.invert(rejected)))
     bytes_out = _total(manifest["published_size_bytes"])
