@@ -24,6 +24,14 @@ Image.MAX_IMAGE_PIXELS = None
 
 FORMATS: Final = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
 _ANIMATED: Final = ("GIF", "PNG", "WEBP")
+_BEGINNINGS: Final = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"GIF8": "GIF",
+    b"RIFF": "WebP",
+}
 _DEEP_GREY: Final = ("I;16", "I;16L", "I;16B", "I;16N")
 
 # What Pillow's parsers raise on damaged files.
@@ -110,7 +118,13 @@ def _unknown(content: bytes) -> tuple[str, str]:
         with Image.open(io.BytesIO(content)) as image:
             return "unsupported", f"a {image.format} file; supported are {', '.join(FORMATS)}"
     except _DAMAGE:
-        return "not_an_image", "no image format begins like this"
+        pass
+    for beginning, name in _BEGINNINGS.items():
+        if content.startswith(beginning):
+            return "unreadable", f"begins like a {name} file, but its header is damaged or of a kind not known"
+    if b"<svg" in content[:4096]:
+        return "unsupported", f"an SVG file; supported are {', '.join(FORMATS)}"
+    return "not_an_image", "no image format begins like this"
 
 
 def _upright_srgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -130,7 +144,8 @@ def _upright_srgb(image: Image.Image) -> NDArray[np.uint8]:
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """RGB in sRGB. Without a profile, or with one that cannot be used (as browsers do), levels are taken for sRGB."""
-    plain = image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+    # Pillow converts a palette with a tRNS chunk to RGBA only.
+    plain = image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGBA").convert("RGB")
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
