@@ -8,11 +8,12 @@ was published. Tables go through Spark. Which HDFS is meant when a path has no s
 from __future__ import annotations
 
 import functools
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import fsspec
 import hdfs_native
@@ -49,7 +50,11 @@ class Hdfs:
     """
 
     def __init__(self, url: str | None = None) -> None:
-        self._client = hdfs_native.Client(url)
+        try:
+            self._client = hdfs_native.Client(url)
+        except RuntimeError as error:
+            where = "HADOOP_CONF_DIR must name a folder whose core-site.xml sets fs.defaultFS" if url is None else url
+            raise StorageError(f"no HDFS to speak to: {where} ({error})") from None
 
     def is_directory(self, path: str) -> bool:
         try:
@@ -86,10 +91,9 @@ class Hdfs:
         with self._client.create(path, WriteOptions(overwrite=True, create_parent=True)) as writer:
             writer.write(content)
 
-    def writer(self, path: str) -> BinaryIO:
+    def writer(self, path: str) -> io.RawIOBase:
         """A file to write piece by piece, or to replace so; close it."""
-        stream: BinaryIO = self._client.create(path, WriteOptions(overwrite=True, create_parent=True))
-        return stream
+        return self._client.create(path, WriteOptions(overwrite=True, create_parent=True))
 
     def modified(self, path: str) -> datetime:
         """When a file or directory was last changed."""
