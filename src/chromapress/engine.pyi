@@ -72,9 +72,9 @@ def kmeans(
     max_iterations: Lloyd stops there, or when the inertia falls by less than `tolerance` times itself.
 
     Fully transparent, fully opaque and translucent colours do not mix: a histogram with transparent pixels has one
-    centre (0, 0, 0, 0) for exactly them, and a centre of opaque colours has alpha 255 and takes no part of others' alpha,
-    so that no mapping makes a transparent pixel visible or an opaque one translucent. k must be at least the number of
-    these kinds that occur.
+    centre (0, 0, 0, 0) for exactly them, and a centre of opaque colours has alpha 255 and takes no part of others'
+    alpha, so that no mapping makes a transparent pixel visible or an opaque one translucent. k must be at least the
+    number of these kinds that occur.
     """
 
 def silhouette(colors: NDArray[np.uint8], counts: NDArray[np.int64], labels: NDArray[np.uint8]) -> float:
@@ -105,7 +105,10 @@ def encode_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8], *, effort
     """
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio in dB of two images of one shape; inf where equal. [H, W, 4]: on premultiplied RGBA."""
+    """Peak signal-to-noise ratio in dB of two images of one shape; inf where equal.
+
+    [H, W, 4]: on premultiplied RGBA.
+    """
 
 def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     """Structural similarity (Wang et al. 2004), -1 to 1: Gaussian window of 11, sigma 1.5, mean over channels.

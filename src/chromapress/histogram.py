@@ -69,7 +69,8 @@ def straight(centres: NDArray[np.float64]) -> NDArray[np.uint8]:
     """[k, 4] centres of the clustering space as straight RGBA palette entries, rounded to nearest."""
     alpha = np.rint(centres[:, 3:])
     rgb = np.divide(centres[:, :3] * 255, alpha, out=np.zeros_like(centres[:, :3]), where=alpha > 0)
-    return np.clip(np.rint(np.hstack([rgb, alpha])), 0, 255).astype(np.uint8)
+    levels: NDArray[np.float64] = np.rint(np.hstack([rgb, alpha]))
+    return levels.clip(0, 255).astype(np.uint8)
 
 
 def psnr_db(squared_error: float, channels: int) -> float:

@@ -188,7 +188,8 @@ def comparison_figure(
     height, width = before.shape[:2]
     with mpl.rc_context(_STYLE):
         aspect = min(max(height / width, 0.4), 1.6)
-        figure = Figure(figsize=(9, 4.4 * aspect + 1.2), layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06), dpi=120)
+        layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
+        figure = Figure(figsize=(9, 4.4 * aspect + 1.2), layout=layout, dpi=120)
         rows = figure.add_gridspec(2, 2, height_ratios=(4.4 * aspect, 0.62))
         for column, pixels, caption in ((0, before, captions[0]), (1, after, captions[1])):
             axes = figure.add_subplot(rows[0, column])
