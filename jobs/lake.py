@@ -180,7 +180,11 @@ def in_batches(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> Iterator[pa
 
 
 def _session(name: str) -> SparkSession:
-    spark = SparkSession.builder.appName(name).getOrCreate()
+    return configure(SparkSession.builder.appName(name).getOrCreate())
+
+
+def configure(spark: SparkSession) -> SparkSession:
+    """What the jobs need of a session, whoever submitted them."""
     for key, value in _SESSION.items():
         spark.conf.set(key, value)
     return spark

@@ -42,6 +42,7 @@ _SMALL_INGESTED: Final = tuple(set(INGESTED.names) - {"content", "colors", "coun
 _SMALL_QUANTIZED: Final = tuple(set(QUANTIZED.names) - {"source_size_bytes", "reason", "width", "height", "indices"})
 _SMALL_COMPRESSED: Final = tuple(set(COMPRESSED.names) - {"encoded"})
 
+_VERSION: Final = pa.schema([("version", pa.string())])
 _NOTHING: Final = pa.schema([("nothing", pa.bool_())])
 
 
@@ -105,15 +106,6 @@ def check_gates(run: Run, counts: dict[str, int]) -> None:
         )
 
 
-def version_of(rows: DataFrame, run: Run) -> str:
-    """The version's name: the inputs' paths and hashes, the configuration, the versions of engine and decoder."""
-    digest = hashlib.sha256(json.dumps([run.config.result_json(), versions()], sort_keys=True).encode())
-    inputs = rows.select("relative_path", "source_sha256", "source_size_bytes").orderBy("relative_path")
-    for row in inputs.toLocalIterator():
-        digest.update(json.dumps(list(row)).encode())
-    return digest.hexdigest()[:16]
-
-
 def versions() -> dict[str, str]:
     """What decides on the bytes, beside the configuration."""
     return {"chromapress": installed("chromapress"), "engine": engine.__version__, "pillow": PIL.__version__}
@@ -157,19 +149,27 @@ def write_images(spark: SparkSession, rows: DataFrame, run: Run, target: Version
     _run(files.groupBy("pack").applyInArrow(write_pack, from_arrow_schema(_NOTHING)))
 
 
-def write_manifest(rows: DataFrame, target: VersionPaths) -> None:
-    """manifest.parquet, sorted, one file: the same rows give the same bytes however many executors there were."""
+def write_manifest(rows: DataFrame, run: Run, target: VersionPaths) -> str:
+    """Write manifest.parquet, and return the version's name: a digest of inputs, configuration, engine and decoder.
+
+    One sorted file: the same rows give the same bytes, however many executors there were.
+    """
+    made_with = json.dumps([run.config.result_json(), versions()], sort_keys=True)
 
     def write_file(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        digest = hashlib.sha256(made_with.encode())
         with hdfs().writer(target.manifest) as sink, pq.ParquetWriter(sink, MANIFEST, compression="zstd") as writer:
             for batch in batches:
                 writer.write_table(pa.Table.from_batches([batch]).cast(MANIFEST))
-        yield pa.RecordBatch.from_pylist([], _NOTHING)
+                for row in batch.select(["relative_path", "source_size_bytes", "source_sha256"]).to_pylist():
+                    digest.update(json.dumps(list(row.values())).encode())
+        yield pa.RecordBatch.from_pylist([{"version": digest.hexdigest()[:16]}], _VERSION)
 
     # A batch is a row group: where it ends depends on the rows alone.
     rows.sparkSession.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(_MANIFEST_ROW_GROUP))
     ordered = rows.coalesce(1).sortWithinPartitions("relative_path")
-    _run(ordered.mapInArrow(write_file, from_arrow_schema(_NOTHING)))
+    version: str = ordered.mapInArrow(write_file, from_arrow_schema(_VERSION)).collect()[0].version
+    return version
 
 
 def _run(frame: DataFrame) -> None:
@@ -247,13 +247,12 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     started = time.time()
     rows = manifest(spark, run).cache()
     check_gates(run, {row.outcome: row["count"] for row in rows.groupBy("outcome").count().collect()})
-    version = version_of(rows, run)
+    aside = run.partition.version(f"_aside-{paths.safe_run_id(run.run_id)}")
+    run.store.delete(aside.base)
+    version = write_manifest(rows, run, aside)
     target = run.partition.version(version)
     if not run.store.exists(target.run):
-        aside = run.partition.version(f"_aside-{paths.safe_run_id(run.run_id)}")
-        run.store.delete(aside.base)
         write_images(spark, rows, run, aside)
-        write_manifest(rows, aside)
         write_about(spark, run, aside, version, started)
         run.store.replace(aside.base, target.base)
     switch(run, version)

@@ -27,6 +27,7 @@ from chromapress.tables import INGESTED, QUANTIZED, SELECTED
 # MLlib's start depends on how many partitions there are and on what is in each: both are fixed here.
 _POOL_PARTITIONS: Final = 4
 _SEED: Final = 1
+_ITERATIONS: Final = 20
 
 
 def quantize_each(images: DataFrame, config: DatasetConfig) -> DataFrame:
@@ -80,7 +81,8 @@ def _mllib_palette(pool: DataFrame, k: int) -> np.ndarray:
     Features are premultiplied and times 255, hence whole numbers, whose sums are exact: the centres do not depend on
     the order in which Spark adds them up.
     """
-    colors = pool.repartitionByRange(_POOL_PARTITIONS, "rgba").sortWithinPartitions("rgba").cache()
+    # By the hash of the colour and in its order, so that a partition's content depends on the colours alone.
+    colors = pool.repartition(_POOL_PARTITIONS, "rgba").sortWithinPartitions("rgba")
     if k == 0 or colors.isEmpty():
         return np.zeros((0, 4), np.uint8)
     channel = [functions.shiftright("rgba", shift).bitwiseAND(255) for shift in (24, 16, 8, 0)]
@@ -88,11 +90,10 @@ def _mllib_palette(pool: DataFrame, k: int) -> np.ndarray:
     points = colors.select(
         array_to_vector(features.cast("array<double>")).alias("features"),
         functions.col("count").cast("double").alias("weight"),
-    ).cache()
-    model = KMeans(k=k, weightCol="weight", seed=_SEED, maxIter=40, tol=1e-3).fit(points)
+    )
+    # Not cached here: fit caches what it makes of the points, and only if they are not.
+    model = KMeans(k=k, weightCol="weight", seed=_SEED, maxIter=_ITERATIONS, tol=1e-3).fit(points)
     centres = np.array(model.clusterCenters()) / 255
-    points.unpersist()
-    colors.unpersist()
     return np.unique(straight(centres), axis=0)
 
 
@@ -126,16 +127,15 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     if under_floor(config):
         selected = selected.where(selected.verdict != Verdict.UNREACHABLE)
     images = to_do.select("relative_path", "size_bytes", "content").join(selected, "relative_path")
-    if config.palette.scope == "image":
-        write(quantize_each(images, config), run, "quantize")
-        return {}
-    first = selected.select("verdict", "centres").first()
+    first = selected.select("verdict", "centres").first() if config.palette.scope == "dataset" else None
     if first is None:
         write(quantize_each(images, config), run, "quantize")
         return {}
     start = np.frombuffer(first["centres"], np.float64).reshape(-1, 4)
     exact = first["verdict"] == Verdict.LOSSLESS
-    palette = straight(start) if exact else shared_palette(pooled(to_do.select("colors", "counts")), start, config)
+    palette = (
+        straight(start) if exact else shared_palette(pooled(to_do.select("colors", "counts")).cache(), start, config)
+    )
     write(quantize_all(images, palette, config), run, "quantize")
     return {"palette": [bytes(color).hex() for color in palette]}
 

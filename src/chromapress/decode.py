@@ -134,12 +134,12 @@ def _upright_srgb(image: Image.Image) -> NDArray[np.uint8]:
         return _from_deep_grey(upright)
     if upright.mode in ("I", "F"):
         raise _rejected("unsupported", f"samples of 32 bits (mode {upright.mode})")
-    has_alpha = upright.has_transparency_data
-    alpha = np.asarray(upright.convert("RGBA").getchannel("A")) if has_alpha else None
-    rgb = np.asarray(_to_srgb(upright, profile))
-    if alpha is None or (alpha == 255).all():
-        return rgb
-    return np.dstack([rgb, alpha])
+    if not upright.has_transparency_data:
+        return np.asarray(_to_srgb(upright, profile))
+    rgba = upright.convert("RGBA")
+    alpha = np.asarray(rgba.getchannel("A"))
+    rgb = np.asarray(_to_srgb(rgba.convert("RGB"), profile))
+    return rgb if (alpha == 255).all() else np.dstack([rgb, alpha])
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from pyspark.sql import SparkSession
+
 from chromapress.config import DatasetConfig
 from chromapress.paths import DatasetPaths
 from chromapress.storage import hdfs as store_of
-from pyspark.sql import SparkSession
-
 from stack.hdfs import Address
+
+if TYPE_CHECKING:
+    from lake import Run
 
 JOBS = Path(__file__).parents[2] / "jobs"
 
@@ -39,3 +44,30 @@ def spark(hdfs: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         session.sparkContext.setLogLevel("ERROR")
         yield session
         session.stop()
+
+
+@pytest.fixture(scope="session")
+def press_partition(spark: SparkSession) -> Callable[..., Run]:
+    """Land files in a dataset of its own and take them through the five stages."""
+    import compress
+    import ingest
+    import lake
+    import publish
+    import quantize
+    import select_k
+
+    stages = {"ingest": ingest, "select_k": select_k, "quantize": quantize, "compress": compress, "publish": publish}
+
+    def press(root: str, run_id: str, files: Mapping[str, bytes], config: DatasetConfig) -> Run:
+        store = store_of()
+        partition = DatasetPaths(root, "set").partition("dt=2026-11-23")
+        for path, content in files.items():
+            store.write(f"{partition.landing}/{path}", content)
+        run = lake.Run(store, "set", partition, run_id, config)
+        for stage, job in stages.items():
+            lake.configure(spark)
+            started = time.time()
+            lake.keep_facts(run, stage, started, job.body(spark, run))
+        return run
+
+    return press
