@@ -19,13 +19,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
+from PIL import Image
 
 from chromapress.choice import Candidate
 
-FORMATS: Final = (".png", ".svg", ".pdf")
+FORMATS: Final = (".png", ".webp", ".svg", ".pdf")
 
 # Name of the CSS variable, and its value in light. Each value must occur nowhere else in a figure.
 THEME: Final = {
@@ -55,6 +55,12 @@ _STYLE: Final[dict[Any, Any]] = {
     "axes.spines.right": False,
     "svg.fonttype": "none",  # text stays text
 }
+# The same figure is the same file: without the time of day in it.
+_TIMELESS: Final[dict[str, dict[str, Any]]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+
+# An image of more pixels is scaled down to that in a comparison.
+_VIEW_SIDE: Final = 640
+
 _TICKS_K: Final = (2, 4, 8, 16, 32, 64, 128, 256)
 _RULE_MARKS: Final = {"silhouette": "^", "silhouette_floor": "D", "quality": "v", "fixed": "s"}
 
@@ -104,7 +110,7 @@ def curve_figure(
     A curve of no points gives a figure that says so.
     """
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+        figure = Figure(figsize=(6.4, 3.4), layout="constrained", dpi=150)
         left = figure.add_subplot()
         left.set_title(_plain(title))
         if not len(curve):
@@ -186,38 +192,56 @@ def comparison_figure(
     before, after: [H, W, 3 or 4]; palette: [k, 4]; sizes: [k] pixels of each entry.
     """
     height, width = before.shape[:2]
+    times = max(1, 240 // max(height, width)) if max(height, width) <= _VIEW_SIDE else _VIEW_SIDE / max(height, width)
+    # In pixels of the figure, so that pixels of the image stay pixels.
+    view_width, view_height = max(1, round(width * times)), max(1, round(height * times))
+    gap, line, strip = 16, 28, 44
+    column = max(view_width, 300)
+    total_width, total_height = 2 * column + 3 * gap, view_height + strip + 2 * line + 2 * gap
     with mpl.rc_context(_STYLE):
-        aspect = min(max(height / width, 0.4), 1.6)
-        layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
-        figure = Figure(figsize=(9, 4.4 * aspect + 1.2), layout=layout, dpi=120)
-        rows = figure.add_gridspec(2, 2, height_ratios=(4.4 * aspect, 0.62))
-        for column, pixels, caption in ((0, before, captions[0]), (1, after, captions[1])):
-            axes = figure.add_subplot(rows[0, column])
-            axes.imshow(_on_paper(pixels), interpolation="nearest" if max(height, width) < 256 else "antialiased")
-            axes.set_title(_plain(caption), fontweight="normal")
-            axes.axis("off")
-        axes = figure.add_subplot(rows[1, :])
+        figure = Figure(figsize=(total_width / 100, total_height / 100), dpi=100)
+
+        def panel(left: int, top: int, box_width: int, box_height: int, title: str) -> Axes:
+            bottom = total_height - top - box_height
+            axes = figure.add_axes(
+                (left / total_width, bottom / total_height, box_width / total_width, box_height / total_height)
+            )
+            axes.set_title(_plain(title), fontweight="normal")
+            axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
+            axes.spines[:].set_visible(True)
+            return axes
+
+        for left, pixels, caption in ((gap, before, captions[0]), (2 * gap + column, after, captions[1])):
+            axes = panel(left, line, view_width, view_height, caption)
+            axes.imshow(_on_paper(pixels), interpolation="nearest" if times >= 1 else "antialiased")
         order = np.argsort(palette[:, :3] @ (0.299, 0.587, 0.114), kind="stable")
         ends = np.cumsum(sizes[order]) / sizes.sum()
+        axes = panel(
+            gap,
+            2 * line + view_height + gap,
+            total_width - 2 * gap,
+            strip,
+            f"{len(palette)} colours, each as wide as its share of the pixels",
+        )
         axes.imshow(
             _on_paper(palette[order][np.searchsorted(ends, (np.arange(1440) + 0.5) / 1440)][None]),
             aspect="auto",
-            extent=(0, 1, 0, 1),
+            interpolation="nearest",
         )
-        axes.set_title(
-            f"{len(palette)} colours, each as wide as its share of the pixels",
-            fontweight="normal",
-            color=THEME["muted"],
-        )
-        axes.axis("off")
     return figure
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure in the format of the path's suffix (one of FORMATS), aside first: whole or not at all."""
+    suffix = path.suffix.lower()
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".chromapress-") as aside, mpl.rc_context(_STYLE):
-        half = Path(aside) / f"figure{path.suffix.lower()}"
-        figure.savefig(half, dpi=figure.dpi if half.suffix == ".png" else "figure", **_reproducible(half.suffix))
+        half = Path(aside) / f"figure{suffix}"
+        if suffix in (".png", ".webp"):
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png", pil_kwargs={"compress_level": 1})
+            Image.open(drawn).convert("RGB").save(half, optimize=True, lossless=True)
+        else:
+            figure.savefig(half, metadata=_TIMELESS[suffix])
         half.replace(path)
 
 
@@ -229,7 +253,7 @@ def svg(figure: Figure, label: str) -> str:
     """
     text = io.StringIO()
     with mpl.rc_context({**_STYLE, "svg.hashsalt": label}):
-        figure.savefig(text, format="svg", transparent=True, **_reproducible(".svg"))
+        figure.savefig(text, format="svg", transparent=True, metadata=_TIMELESS[".svg"])
     element = text.getvalue()
     element = element[element.index("<svg") :]
     for name, value in THEME.items():
@@ -241,11 +265,6 @@ def svg(figure: Figure, label: str) -> str:
     element = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", element)
     escaped = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     return element.replace("<svg", f'<svg role="img" aria-label="{escaped}"', 1)
-
-
-def _reproducible(suffix: str) -> dict[str, Any]:
-    """Without the time of day in the file."""
-    return {"metadata": {"Date": None} if suffix == ".svg" else {"CreationDate": None} if suffix == ".pdf" else None}
 
 
 def _k_axis(axes: Axes, ks: Sequence[int] | NDArray[np.int64]) -> None:

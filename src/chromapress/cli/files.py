@@ -9,7 +9,7 @@ from typing import Final
 
 from chromapress.cli.failure import NO_INPUT, USAGE, Failure
 
-_PLOTS: Final = (".png", ".svg", ".pdf")
+_PLOTS: Final = (".png", ".webp", ".svg", ".pdf")
 
 
 def read(path: str) -> bytes:

@@ -50,7 +50,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="OUT", required=True, help="a file or folder, or - for standard output"
     )
-    parser.add_argument("--plot", metavar="FILE", type=Path, help="draw one image before and after (.png, .svg, .pdf)")
+    parser.add_argument(
+        "--plot", metavar="FILE", type=Path, help="draw one image before and after (.png, .webp, .svg, .pdf)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object for each image")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     parser.add_argument(

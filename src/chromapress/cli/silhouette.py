@@ -29,7 +29,7 @@ examples:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("input", metavar="IN", help="an image, or - for standard input")
-    parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the curves (.png, .svg, .pdf)")
+    parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the curves (.png, .webp, .svg, .pdf)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--force", action="store_true", help="replace a plot that exists")
     add_configuration(parser)
