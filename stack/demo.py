@@ -171,10 +171,10 @@ def last_log_lines(api: Api, run: Run) -> str:
     return "\n".join([f"Its task {failed['task_id']} failed. The end of its log:", *lines[-LOG_LINES:]])
 
 
-def summary(store: Hdfs, partition: str) -> Table:
+def summary(store: Hdfs, partition: str, datasets: Iterable[str]) -> Table:
     """What was published, in numbers, from each dataset's run.json."""
     facts = {
-        dataset: current(store, DatasetPaths(DEFAULT_ROOT, dataset).partition(partition)).run() for dataset in SAMPLES
+        dataset: current(store, DatasetPaths(DEFAULT_ROOT, dataset).partition(partition)).run() for dataset in datasets
     }
     table = Table("", *facts, title=f"Published, partition {partition}", title_justify="left")
     for column in table.columns[1:]:
@@ -208,10 +208,10 @@ def run(home: Home) -> int:
     wait_for_dags(api)
     runs = [trigger(api, dataset, partition) for dataset in SAMPLES]
     follow(api, runs, console)
-    failed = [run for run in runs if run.state != "success"]
+    done = [run.dataset for run in runs if run.state == "success"]
+    if done:
+        console.print(summary(store, partition, done))
+    failed = [run for run in runs if run.dataset not in done]
     for each in failed:
         print(f"chromapress: error: {each.dag_id} failed. {last_log_lines(api, each)}", file=sys.stderr)
-    if failed:
-        return 1
-    console.print(summary(store, partition))
-    return 0
+    return 1 if failed else 0

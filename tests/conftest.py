@@ -9,7 +9,8 @@ from types import FrameType
 
 import pytest
 
-from stack import control, hdfs as hadoop
+from stack import control
+from stack import hdfs as hadoop
 from stack.home import DEFAULT_PORTS, Home, port_is_free
 
 
@@ -22,6 +23,7 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, end)
 
 
+@pytest.fixture(scope="session")
 def free_ports() -> dict[str, int]:
     """A free port for every service, below the range from which Linux gives ports to client connections."""
     candidates = (port for port in random.sample(range(20000, 32000), 2000) if port_is_free(port))
@@ -29,9 +31,9 @@ def free_ports() -> dict[str, int]:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(tmp_path_factory: pytest.TempPathFactory, free_ports: dict[str, int]) -> Home:
     """An empty state folder with free ports."""
-    return Home(tmp_path_factory.mktemp("chromapress"), free_ports())
+    return Home(tmp_path_factory.mktemp("chromapress"), free_ports)
 
 
 @pytest.fixture(scope="session")
