@@ -331,7 +331,7 @@ def _views(example: Example) -> str:
 def _premultiplied_resize(image: Image.Image, size: tuple[int, ...]) -> Image.Image:
     target = (size[0], size[1])
     if image.mode == "RGBA":
-        return image.convert("RGBA").convert("RGBa").resize(target, Image.Resampling.LANCZOS).convert("RGBA")
+        return image.convert("RGBa").resize(target, Image.Resampling.LANCZOS).convert("RGBA")
     return image.resize(target, Image.Resampling.LANCZOS)
 
 
