@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession, functions
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from chromapress import engine
-from chromapress.choice import Candidate, Choice, Verdict, candidates_for, choose, measure, pick
+from chromapress.choice import Candidate, Choice, Verdict, candidates_for, choose, least_colors, measure, pick
 from chromapress.config import DatasetConfig
 from chromapress.histogram import Histogram, straight
 from chromapress.quality import histogram_delta_e
@@ -48,7 +48,7 @@ def select_for_all(histograms: DataFrame, config: DatasetConfig) -> DataFrame:
 
 def choose_shared(pool: Histogram, histograms: DataFrame, config: DatasetConfig) -> Choice:
     """The k of a shared palette; the curve's quality is that of the worst image."""
-    if len(pool) <= config.palette.largest_k:
+    if len(pool) <= max(config.palette.largest_k, least_colors(pool, config.palette)):
         return choose(pool, config.palette, config.quality)
     measured = [measure(pool, k, config.palette, config.quality) for k in candidates_for(pool, config.palette)]
     choice = pick(with_worst(histograms, measured, config), config.palette, config.quality)

@@ -84,9 +84,15 @@ def measure(histogram: Histogram, k: int, palette: Palette, quality: Quality) ->
     )
 
 
+def least_colors(histogram: Histogram, palette: Palette) -> int:
+    """The fewest colours that will do: one for each protected colour, and for each kind that those are not of."""
+    opaque = bool((histogram.colors[:, 3] == 255).any())
+    return max(2, histogram.kinds - opaque + max(len(palette.protected), opaque))
+
+
 def candidates_for(histogram: Histogram, palette: Palette) -> list[int]:
-    """The k to try: at least one colour for each kind and each protected one, fewer than there are colours."""
-    least = max(2, histogram.kinds - bool(palette.protected) + len(palette.protected))
+    """The k to try: not less than least_colors, fewer than there are colours."""
+    least = least_colors(histogram, palette)
     wanted = [palette.k] if palette.rule == "fixed" else list(palette.candidates)
     grid = sorted({max(k, least) for k in wanted} | ({*palette.candidates} if palette.rule == "fixed" else set()))
     return [k for k in grid if least <= k < len(histogram)]
@@ -99,7 +105,7 @@ def choose(histogram: Histogram, palette: Palette, quality: Quality) -> Choice:
         return measure(histogram, k, palette, quality)
 
     curve = [tried(k) for k in candidates_for(histogram, palette)]
-    if len(histogram) <= palette.largest_k:
+    if len(histogram) <= max(palette.largest_k, least_colors(histogram, palette)):
         colors = len(histogram)
         return Choice(
             colors,

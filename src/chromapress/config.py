@@ -61,7 +61,11 @@ class Palette(_Section):
     color_space: Literal["srgb", "oklab"] = Field("srgb", description="Where colour distances are measured.")
     dither: float = Field(0.0, ge=0, le=1, description="Floyd-Steinberg dithering, 0 (none) to 1 (full).")
     protected: tuple[Color, ...] = Field(
-        (), max_length=256, description="Colours (#rrggbb) that every palette holds exactly.", strict=False
+        # Two entries stay free for transparent and translucent pixels, which protected colours never stand for.
+        (),
+        max_length=254,
+        description="Colours (#rrggbb) that every palette holds exactly.",
+        strict=False,
     )
 
     @field_validator("candidates")

@@ -11,7 +11,7 @@ from chromapress.cli.failure import UNAVAILABLE, USAGE, Failure
 from chromapress.config import DATASET_NAME, ConfigError, check_partition
 from chromapress.paths import DEFAULT_ROOT, DatasetPaths
 from chromapress.publication import NotPublishedError
-from chromapress.storage import Hdfs, hdfs
+from chromapress.storage import Hdfs, StorageError, hdfs
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +49,8 @@ def opened(arguments: argparse.Namespace) -> Iterator[tuple[Hdfs, DatasetPaths]]
         yield hdfs(url), DatasetPaths(root, arguments.dataset)
     except NotPublishedError as error:
         raise Failure(str(error)) from None
+    except StorageError as error:
+        raise Failure(str(error), UNAVAILABLE) from None
     except PermissionError as error:
         raise Failure(f"HDFS: {error}") from None
     except OSError as error:

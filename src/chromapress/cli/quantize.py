@@ -190,7 +190,7 @@ def _image(arguments: argparse.Namespace, config: DatasetConfig) -> int:
             print(f"chromapress: error: {shown(result.path)}: {pressed.reason}", file=sys.stderr)
         elif result.outcome == Outcome.KEPT_LARGER and result.format == "JPEG":
             print(_jpeg_sentence([result]), file=told)
-        elif not to_stdout and pressed.outcome.is_kept and target.suffix.lower() != Path(name).suffix.lower():
+        if not to_stdout and pressed.outcome.is_kept and target.suffix.lower() != Path(name).suffix.lower():
             print(f"chromapress: {target} is the source, byte for byte, whatever its name says", file=sys.stderr)
     if arguments.plot:
         _plot(arguments.plot, shown(name), pressed)
