@@ -26,7 +26,7 @@ def held_by_another(run: DatasetRun, client: Any) -> str | None:
 
 
 def give_back(context: Any) -> None:
-    """What a stage does that has failed for good: without it the next run would wait until the lock expires."""
+    """Free the partition of a stage that has failed for good or was stopped: else the next run waits for the expiry."""
     task = context["task"]
     run = read_run(task.dataset, context)
     client = WebHDFSHook(task.webhdfs_conn_id).get_conn()

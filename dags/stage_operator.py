@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -30,8 +31,12 @@ BAD_DATA: Final = 65
 LOCKED: Final = 75
 
 ERROR_LINE: Final = "chromapress: error: "
-# What Spark itself has to say when the job never got to speak: spark-submit's refusals, exceptions of the driver.
-_SPARK_ERROR: Final = re.compile(r"^(?:Error: |Exception in thread|Caused by: |[\w.]+(?:Exception|Error): ).*")
+# Where Spark's last words begin, and the lines among them that name an error.
+_LAST_WORDS: Final = re.compile(r"Traceback \(most recent call last\)|Exception in thread")
+_SPARK_ERROR: Final = re.compile(r"(?:Error: |Exception in thread|Caused by: |:? ?[\w.$]+(?:Exception|Error): )")
+_NO_MASTER: Final = "All masters are unresponsive"
+# The hook keeps 20 lines; the stack traces of the JVM's end are longer.
+_LINES_KEPT: Final = 2000
 
 # What a job does with memory and tables is its own; this is how it is run. A NameNode may be away for about a minute
 # (60 tries, a second apart): its restart is survived, a wrong address does not hang for ever.
@@ -66,9 +71,11 @@ class StageOperator(SparkSubmitOperator):
         self.dataset = dataset
         self.jobs_folder = jobs_folder
         self.webhdfs_conn_id = webhdfs_conn_id
+        self._context: Any = None
 
     def execute(self, context: Any) -> None:
         """Run the job; its failure as the exception that its exit code asks for."""
+        self._context = context
         run = read_run(self.dataset, context)
         self.name = f"chromapress {self.dataset.name} {run.partition} {self.stage}"
         self.conf = _SPARK_CONF | {"spark.executor.memory": run.config.execution.executor_memory}
@@ -80,8 +87,14 @@ class StageOperator(SparkSubmitOperator):
             raise self._failure(error, run.config, context) from None
         self._after(run, context)
 
+    def on_kill(self) -> None:
+        """Stopped by hand or by its timeout: Spark ends, and the partition is free for the next run."""
+        super().on_kill()
+        give_back(self._context)
+
     def _get_hook(self) -> SparkSubmitHook:
         hook = super()._get_hook()
+        hook._last_submit_log_lines = deque(maxlen=_LINES_KEPT)
         if hook._connection["master"].startswith("local"):
             # There the driver does the executors' work, and the memory meant for them is its own.
             hook._driver_memory = hook._conf["spark.executor.memory"]
@@ -99,18 +112,21 @@ class StageOperator(SparkSubmitOperator):
         if hook is None or hook._submit_sp is None or not hook._submit_sp.returncode:
             return error
         code: int = hook._submit_sp.returncode
-        reason = job_error(hook._last_submit_log_lines)
+        lines = list(hook._last_submit_log_lines)
+        reason = job_error(lines)
         if code in (BAD_CONFIGURATION, BAD_DATA):
             return AirflowFailException(
-                reason or f"{self.stage} refuses its input (exit code {code}); see the log above"
+                reason or f"{self.stage} refuses its input with exit code {code}, without a word"
             )
         if code == LOCKED:
             return self._wait(reason or "the partition is locked by another run", config, context)
         if reason:
             return AirflowException(reason)
-        said = spark_error(hook._last_submit_log_lines) or "it gave no reason"
-        where = f"on master {hook._connection['master']} (connection {self._conn_id})"
-        return AirflowException(f"{self.stage}: spark-submit ended with {_told(code)} {where}: {said}")
+        master = f"{hook._connection['master']} (connection {self._conn_id})"
+        if any(_NO_MASTER in line for line in lines):
+            return AirflowException(f"{self.stage}: the Spark master {master} does not answer")
+        said = spark_error(lines) or "it gave no reason"
+        return AirflowException(f"{self.stage}: spark-submit ended with {_told(code)} on master {master}: {said}")
 
     def _wait(self, reason: str, config: DatasetConfig, context: Any) -> AirflowException:
         """Come back later, holding no slot, as long as the dataset waits for its images too."""
@@ -153,17 +169,18 @@ def shared_modules(jobs_folder: Path) -> list[str]:
     return [str(path) for path in sorted(jobs_folder.glob("*.py")) if path.stem not in STAGES]
 
 
-def job_error(lines: Iterable[str]) -> str | None:
+def job_error(lines: Sequence[str]) -> str | None:
     """The sentence with which a job has ended, if it did."""
     told = [line.removeprefix(ERROR_LINE) for line in lines if line.startswith(ERROR_LINE)]
     return told[-1] if told else None
 
 
-def spark_error(lines: Iterable[str]) -> str | None:
-    """The line of Spark's own output that says most about its end."""
-    told = [line for line in lines if _SPARK_ERROR.match(line)]
+def spark_error(lines: Sequence[str]) -> str | None:
+    """The line of Spark's own output that says most about its end: the innermost cause in its last stack trace."""
+    start = max((i for i, line in enumerate(lines) if _LAST_WORDS.match(line)), default=0)
+    told = [line for line in lines[start:] if _SPARK_ERROR.match(line)]
     causes = [line for line in told if line.startswith("Caused by: ")]
-    return next(reversed(causes or told), None)
+    return next(reversed(causes or told), "").lstrip(": ") or None
 
 
 def _told(code: int) -> str:
