@@ -26,7 +26,7 @@ def published_paths(sources: Sequence[tuple[str, bool]]) -> dict[str, str]:
     for path in sorted(path for path, _ in sources if path not in settled):
         directory, slash, name = path.rpartition("/")
         stem = name.rpartition(".")[0] or name
-        options = chain((f"{stem}.png", f"{name}.png"), (f"{name}-{n}.png" for n in count(2)))
+        options = chain((f"{stem}.png", f"{name}.png"), (f"{name}.{n}.png" for n in count(2)))
         names[path] = next(p for p in (directory + slash + option for option in options) if p not in taken)
         taken.add(names[path])
     return names
