@@ -1,0 +1,77 @@
+"""From pixels and a k to palette and index map."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chromapress.choice import choose
+from chromapress.config import DatasetConfig, parse
+from chromapress.histogram import Histogram
+from chromapress.quantization import Quantized, quantize
+from tests.landing_set import flat, icon, photograph
+
+PHOTO = np.asarray(photograph("astronaut.png", 100, 0))
+
+
+def quantized(pixels: np.ndarray, **sections: Any) -> Quantized:
+    config: DatasetConfig = parse(sections, "test")
+    histogram = Histogram.of(pixels)
+    choice = choose(histogram, config.palette, config.quality)
+    return quantize(pixels, histogram, choice.verdict, choice.centres, config)
+
+
+def test_few_colours_come_back_exactly() -> None:
+    pixels = np.asarray(flat(9, 1))
+    result = quantized(pixels)
+    assert np.array_equal(result.palette[result.indices][..., :3], pixels)
+    assert not result.below_floor
+
+
+def test_cluster_sizes_are_the_pixels_of_each_entry() -> None:
+    result = quantized(PHOTO, palette={"rule": "fixed", "k": 16})
+    assert result.k == 16
+    assert result.sizes.sum() == PHOTO.shape[0] * PHOTO.shape[1]
+    assert [int((result.indices == entry).sum()) for entry in range(16)] == result.sizes.tolist()
+
+
+def test_transparent_pixels_stay_transparent_and_opaque_ones_opaque() -> None:
+    pixels = np.asarray(icon(3))
+    result = quantized(pixels, palette={"rule": "fixed", "k": 6})
+    alpha = result.palette[result.indices][..., 3]
+    assert np.array_equal(alpha == 0, pixels[..., 3] == 0)
+    assert np.array_equal(alpha == 255, pixels[..., 3] == 255)
+
+
+def test_protected_colours_are_in_the_palette_exactly() -> None:
+    result = quantized(PHOTO, palette={"rule": "fixed", "k": 12, "protected": ["#cc0000", "#12ab34"]})
+    entries = result.palette.tolist()
+    assert [204, 0, 0, 255] in entries
+    assert [18, 171, 52, 255] in entries
+
+
+def test_a_floor_of_ssim_takes_more_colours() -> None:
+    loose = quantized(PHOTO, palette={"rule": "quality"}, quality={"min_psnr_db": 28})
+    strict = quantized(PHOTO, palette={"rule": "quality"}, quality={"min_psnr_db": 28, "min_ssim": 0.95})
+    assert loose.measured.ssim < 0.95 <= strict.measured.ssim
+    assert strict.k > loose.k
+
+
+def test_dithering_is_paid_for_with_more_colours_until_the_floor_holds() -> None:
+    floor = {"min_psnr_db": 33}
+    plain = quantized(PHOTO, palette={"rule": "quality"}, quality=floor)
+    dithered = quantized(PHOTO, palette={"rule": "quality", "dither": 1.0}, quality=floor)
+    assert plain.measured.psnr_db >= 33
+    assert dithered.measured.psnr_db >= 33
+    assert dithered.k > plain.k
+
+
+def test_a_rule_without_floor_keeps_its_k_and_says_so() -> None:
+    result = quantized(PHOTO, palette={"rule": "fixed", "k": 4}, quality={"min_psnr_db": 40})
+    assert (result.k, result.below_floor) == (4, True)
+
+
+@pytest.mark.parametrize("space", ["srgb", "oklab"])
+def test_both_colour_spaces_reach_the_floor(space: str) -> None:
+    result = quantized(PHOTO, palette={"rule": "quality", "color_space": space}, quality={"min_psnr_db": 33})
+    assert result.measured.psnr_db >= 33
