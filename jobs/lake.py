@@ -147,14 +147,11 @@ def write(frame: DataFrame, run: Run, stage: str) -> None:
     run.store.replace(aside, target)
 
 
-def map_rows(
-    frame: DataFrame, schema: pa.Schema, function: Callable[[dict[str, Any]], dict[str, Any] | None]
-) -> DataFrame:
-    """Each row of a frame as a row of the schema, or none, by mapInArrow in bounded batches."""
+def map_rows(frame: DataFrame, schema: pa.Schema, function: Callable[[dict[str, Any]], dict[str, Any]]) -> DataFrame:
+    """Each row of a frame as a row of the schema, by mapInArrow in bounded batches."""
 
     def mapped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        rows = (function(row) for batch in batches for row in _rows(batch))
-        return in_batches((row for row in rows if row is not None), schema)
+        return in_batches((function(row) for batch in batches for row in _rows(batch)), schema)
 
     return frame.mapInArrow(mapped, from_arrow_schema(schema))
 

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed
 from typing import Any, Final
@@ -18,7 +19,7 @@ from typing import Any, Final
 import PIL
 import pyarrow as pa
 import pyarrow.parquet as pq
-from lake import GateError, Run, map_rows, read, read_facts, run_stage, stage_facts
+from lake import GateError, Run, read, read_facts, run_stage, stage_facts
 from pyspark.sql import DataFrame, SparkSession, Window, functions
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -32,6 +33,7 @@ from chromapress.tables import COMPRESSED, INGESTED, MANIFEST, QUANTIZED, SELECT
 
 # A packed file is about one HDFS block.
 _PACK_BYTES: Final = 128 << 20
+_WRITERS: Final = 8
 _PACK_ROW_GROUP: Final = 64
 _MANIFEST_ROW_GROUP: Final = 1024
 
@@ -127,10 +129,15 @@ def write_images(spark: SparkSession, rows: DataFrame, run: Run, target: Version
     images = target.images
     if run.config.publish.layout == "files":
 
-        def write_file(row: dict[str, Any]) -> None:
-            hdfs().write(f"{images}/{row['published_path']}", row["content"])
+        def write_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            # Writing a small file is mostly waiting for NameNode and DataNodes: several wait at once.
+            with ThreadPoolExecutor(_WRITERS) as writers:
+                for batch in batches:
+                    paths = [f"{images}/{path}" for path in batch["published_path"].to_pylist()]
+                    list(writers.map(hdfs().write, paths, batch["content"].to_pylist()))
+            yield pa.RecordBatch.from_pylist([], _NOTHING)
 
-        _run(map_rows(files, _NOTHING, write_file))
+        _run(files.mapInArrow(write_files, from_arrow_schema(_NOTHING)))
         return
 
     def write_pack(pack: pa.Table) -> pa.Table:
