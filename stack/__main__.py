@@ -30,7 +30,7 @@ def up(home: Home) -> None:
     home.path.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
         # Independent of each other; each waits for a process of its own.
-        archives = pool.submit(spark.make_archives)
+        archives = pool.submit(spark.make_archives, say)
         database = pool.submit(airflow.prepare, home)
         hdfs.prepare(home)
         for done in (archives, database):

@@ -10,7 +10,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stack.home import Home, StackError, write_file
@@ -90,12 +90,13 @@ def java_options(driver: str, launcher: str, settings: Mapping[str, str]) -> dic
     }
 
 
-def make_archives() -> None:
+def make_archives(say: Callable[[str], None]) -> None:
     """Make the class archives, unless they are those of this Java and this Spark."""
     stamp = INSTALLED / "archives"
     state = "\n".join([java_version(), str(pyspark_jars()), sha256(TRAINING)])
     if stamp.exists() and stamp.read_text() == state:
         return
+    say("training Spark's class archives")
     EMPTY_CONF.mkdir(parents=True, exist_ok=True)
     for archive in (DRIVER_ARCHIVE, LAUNCHER_ARCHIVE):
         archive.unlink(missing_ok=True)
