@@ -252,7 +252,7 @@ def svg(figure: Figure, label: str) -> str:
     page, and must therefore differ from theirs.
     """
     text = io.StringIO()
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": label}):
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": f"salt {label}"}):
         figure.savefig(text, format="svg", transparent=True, metadata=_TIMELESS[".svg"])
     element = text.getvalue()
     element = element[element.index("<svg") :]

@@ -46,12 +46,14 @@ class Source(Protocol):
 class Hdfs:
     """HDFS, by hdfs-native. `url` as hdfs://host:port, or None for the one that core-site.xml names.
 
-    Parents of what is written are made as needed.
+    Parents of what is written are made as needed. A NameNode that does not answer is asked `attempts` times; without a
+    number, for about three minutes, in which one that was started again is there.
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, *, attempts: int | None = None) -> None:
+        settings = {} if attempts is None else {"dfs.client.failover.max.attempts": str(attempts)}
         try:
-            self._client = hdfs_native.Client(url)
+            self._client = hdfs_native.Client(url, settings)
         except RuntimeError as error:
             where = "HADOOP_CONF_DIR must name a folder whose core-site.xml sets fs.defaultFS" if url is None else url
             raise StorageError(f"no HDFS to speak to: {where} ({error})") from None

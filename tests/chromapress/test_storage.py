@@ -131,4 +131,4 @@ def test_without_a_configuration_the_message_says_what_is_missing(monkeypatch: p
 
 def test_an_hdfs_that_is_not_there_is_an_error_of_the_store() -> None:
     with pytest.raises(OSError, match="refused"):
-        Hdfs("hdfs://localhost:1").exists("/")
+        Hdfs("hdfs://localhost:1", attempts=1).exists("/")

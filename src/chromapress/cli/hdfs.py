@@ -6,12 +6,16 @@ import argparse
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from chromapress.cli.failure import UNAVAILABLE, USAGE, Failure
 from chromapress.config import DATASET_NAME, ConfigError, check_partition
 from chromapress.paths import DEFAULT_ROOT, DatasetPaths
 from chromapress.publication import NotPublishedError
-from chromapress.storage import Hdfs, StorageError, hdfs
+from chromapress.storage import Hdfs, StorageError
+
+# About five seconds: somebody is waiting.
+_ATTEMPTS: Final = 3
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +50,7 @@ def opened(arguments: argparse.Namespace) -> Iterator[tuple[Hdfs, DatasetPaths]]
         raise Failure(f"--root: expected an absolute path or hdfs://HOST:PORT/PATH, got {arguments.root!r}", USAGE)
     url, root = match.groups()
     try:
-        yield hdfs(url), DatasetPaths(root, arguments.dataset)
+        yield Hdfs(url, attempts=_ATTEMPTS), DatasetPaths(root, arguments.dataset)
     except NotPublishedError as error:
         raise Failure(str(error)) from None
     except StorageError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from chromapress.cli.failure import USAGE, Failure
+from chromapress.cli.failure import NO_INPUT, USAGE, Failure
 from chromapress.config import ConfigError, DatasetConfig, load, run_parameters, with_parameters
 
 _SECTIONS: Final = ("palette", "quality", "compression", "limits")
@@ -49,6 +49,8 @@ def configuration(arguments: argparse.Namespace) -> DatasetConfig:
         return with_parameters(base, given, "options")
     except ConfigError as error:
         raise Failure(str(error), USAGE) from None
+    except OSError as error:
+        raise Failure(f"{arguments.config}: {(error.strerror or str(error)).lower()}", NO_INPUT) from None
 
 
 def _types(schema: dict[str, Any]) -> list[str]:

@@ -254,13 +254,13 @@ def _folder(arguments: argparse.Namespace, config: DatasetConfig) -> int:
 
 
 def _files_below(source: Path, target: Path) -> Iterator[str]:
-    """Relative paths of all regular files, hidden ones too, but not those of the output folder."""
+    """Relative paths of all files, hidden ones and broken links too, but not those of the output folder."""
     output = target.resolve()
     for folder, folders, names in os.walk(source):
         folders[:] = [name for name in folders if (Path(folder) / name).resolve() != output]
         for name in names:
             path = Path(folder) / name
-            if path.is_file():
+            if path.is_file() or path.is_symlink():
                 yield path.relative_to(source).as_posix()
 
 
