@@ -1,0 +1,190 @@
+#include "deflate_block.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "huffman.hpp"
+#include "log2.hpp"
+
+namespace chromapress {
+namespace {
+
+// The code lengths of both codes are written by run lengths: 16 repeats the last one 3 to 6 times, 17 and 18 are 3 to
+// 10 and 11 to 138 zeros.
+struct Run {
+  std::uint8_t code, extra, extra_bits;
+};
+
+std::vector<Run> runs_of(std::span<const std::uint8_t> lengths) {
+  std::vector<Run> runs;
+  for (std::size_t i = 0; i < lengths.size();) {
+    const std::uint8_t length = lengths[i];
+    std::size_t count = 1;
+    while (i + count < lengths.size() && lengths[i + count] == length) ++count;
+    i += count;
+    if (length != 0) runs.push_back({length, 0, 0}), --count;
+    while (count >= 3) {
+      std::size_t part = std::min<std::size_t>(count, length != 0 ? 6 : 138);
+      if (length != 0 && (count == 7 || count == 8)) part = count - 3 - (count == 7 ? 0 : 1);  // 4 and 3, or 4 and 4
+      if (length != 0) {
+        runs.push_back({16, static_cast<std::uint8_t>(part - 3), 2});
+      } else if (part <= 10) {
+        runs.push_back({17, static_cast<std::uint8_t>(part - 3), 3});
+      } else {
+        runs.push_back({18, static_cast<std::uint8_t>(part - 11), 7});
+      }
+      count -= part;
+    }
+    for (; count > 0; --count) runs.push_back({length, 0, 0});
+  }
+  return runs;
+}
+
+struct Header {
+  std::vector<std::uint8_t> literal_lengths, distance_lengths, run_lengths;
+  std::vector<Run> runs;
+  std::size_t literals, distances, run_codes, bits;
+};
+
+constexpr std::array<std::uint8_t, 19> kRunCodeOrder = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+
+std::size_t used(std::span<const std::uint8_t> lengths, std::size_t least) {
+  std::size_t n = lengths.size();
+  while (n > least && lengths[n - 1] == 0) --n;
+  return n;
+}
+
+Header header_of(const CodeCounts& counts) {
+  Header h;
+  h.literal_lengths = code_lengths(counts.literals, 15);
+  h.distance_lengths = code_lengths(counts.distances, 15);
+  h.literals = used(h.literal_lengths, 257);
+  h.distances = used(h.distance_lengths, 1);
+  std::vector<std::uint8_t> both(h.literal_lengths.begin(), h.literal_lengths.begin() + static_cast<std::ptrdiff_t>(h.literals));
+  both.insert(both.end(), h.distance_lengths.begin(), h.distance_lengths.begin() + static_cast<std::ptrdiff_t>(h.distances));
+  h.runs = runs_of(both);
+  std::array<std::uint32_t, 19> run_counts{};
+  for (const Run run : h.runs) ++run_counts[run.code];
+  h.run_lengths = code_lengths(run_counts, 7);
+  h.run_codes = 19;
+  while (h.run_codes > 4 && h.run_lengths[kRunCodeOrder[h.run_codes - 1]] == 0) --h.run_codes;
+  h.bits = 3 + 14 + 3 * h.run_codes;
+  for (const Run run : h.runs) h.bits += h.run_lengths[run.code] + run.extra_bits;
+  for (std::size_t i = 0; i < kLiteralCodes; ++i) h.bits += std::size_t{counts.literals[i]} * h.literal_lengths[i];
+  for (std::size_t i = 0; i < kDistanceCodes; ++i) h.bits += std::size_t{counts.distances[i]} * h.distance_lengths[i];
+  return h;
+}
+
+// Counts whose code lengths come in longer runs: neighbours that are nearly alike become alike.
+CodeCounts smoothed(CodeCounts counts) {
+  const auto smooth = [](std::span<std::uint32_t> c) {
+    for (std::size_t i = 0; i < c.size();) {
+      std::uint64_t sum = c[i];
+      std::size_t j = i + 1;
+      while (j < c.size() && c[i] > 0 && c[j] > 0 && 4 * std::uint64_t{c[j]} * (j - i) >= 3 * sum &&
+             3 * std::uint64_t{c[j]} * (j - i) <= 4 * sum) {
+        sum += c[j++];
+      }
+      for (std::size_t m = i; j - i >= 4 && m < j; ++m) c[m] = static_cast<std::uint32_t>((sum + (j - i) / 2) / (j - i));
+      i = j;
+    }
+  };
+  smooth(counts.literals);
+  smooth(counts.distances);
+  return counts;
+}
+
+std::uint64_t entropy(std::span<const std::uint32_t> counts) {
+  std::uint64_t total = 0, sum = 0, kinds = 0;
+  for (const std::uint32_t c : counts) {
+    if (c == 0) continue;
+    total += c;
+    sum += std::uint64_t{c} * log2_bits(c);
+    ++kinds;
+  }
+  // A code that is used costs about four bits in the header.
+  return (total == 0 ? 0 : total * log2_bits(total) - sum) + kinds * 4 * kBit;
+}
+
+}  // namespace
+
+void BitWriter::put(std::uint32_t bits, unsigned count) {
+  pending_ |= std::uint64_t{bits} << count_;
+  for (count_ += count; count_ >= 8; count_ -= 8, pending_ >>= 8) out_.push_back(static_cast<std::uint8_t>(pending_));
+}
+
+void BitWriter::finish() {
+  if (count_ > 0) put(0, 8 - count_);
+}
+
+std::vector<std::size_t> block_ends(std::span<const Token> tokens) {
+  // Any of some dozen places, and of these the best by dynamic programming.
+  const std::size_t step = std::max<std::size_t>(2048, tokens.size() / 48 + 1);
+  std::vector<CodeCounts> parts;
+  for (std::size_t begin = 0; begin < tokens.size(); begin += step) {
+    CodeCounts& part = parts.emplace_back();
+    for (const Token& token : tokens.subspan(begin, std::min(step, tokens.size() - begin))) part.add(token);
+  }
+  std::vector<std::uint64_t> least(parts.size() + 1, std::numeric_limits<std::uint64_t>::max());
+  std::vector<std::size_t> previous(parts.size() + 1, 0);
+  least[0] = 0;
+  for (std::size_t begin = 0; begin < parts.size(); ++begin) {
+    CodeCounts counts;
+    for (std::size_t end = begin + 1; end <= parts.size(); ++end) {
+      for (std::size_t i = 0; i < kLiteralCodes; ++i) counts.literals[i] += parts[end - 1].literals[i];
+      for (std::size_t i = 0; i < kDistanceCodes; ++i) counts.distances[i] += parts[end - 1].distances[i];
+      const std::uint64_t cost = least[begin] + entropy(counts.literals) + entropy(counts.distances) + 80 * kBit;
+      if (cost < least[end]) least[end] = cost, previous[end] = begin;
+    }
+  }
+  std::vector<std::size_t> ends;
+  for (std::size_t end = parts.size(); end > 0; end = previous[end]) ends.push_back(std::min(end * step, tokens.size()));
+  std::reverse(ends.begin(), ends.end());
+  return ends;
+}
+
+void write_block(BitWriter& out, std::span<const Token> tokens, bool last) {
+  CodeCounts counts;
+  for (const Token& token : tokens) counts.add(token);
+  counts.literals[kEndOfBlock] = 1;
+  Header header = header_of(counts);
+  const CodeCounts smooth = smoothed(counts);
+  Header other = header_of(smooth);
+  // What `other` costs for the true counts.
+  std::int64_t difference = static_cast<std::int64_t>(other.bits) - static_cast<std::int64_t>(header.bits);
+  for (std::size_t i = 0; i < kLiteralCodes; ++i) {
+    difference += (std::int64_t{counts.literals[i]} - std::int64_t{smooth.literals[i]}) * other.literal_lengths[i];
+  }
+  for (std::size_t i = 0; i < kDistanceCodes; ++i) {
+    difference += (std::int64_t{counts.distances[i]} - std::int64_t{smooth.distances[i]}) * other.distance_lengths[i];
+  }
+  if (difference < 0) header = std::move(other);
+
+  out.put(last ? 1 : 0, 1);
+  out.put(2, 2);
+  out.put(static_cast<std::uint32_t>(header.literals - 257), 5);
+  out.put(static_cast<std::uint32_t>(header.distances - 1), 5);
+  out.put(static_cast<std::uint32_t>(header.run_codes - 4), 4);
+  for (std::size_t i = 0; i < header.run_codes; ++i) out.put(header.run_lengths[kRunCodeOrder[i]], 3);
+  const auto run_codes = codes(header.run_lengths);
+  for (const Run run : header.runs) {
+    out.put(run_codes[run.code], header.run_lengths[run.code]);
+    out.put(run.extra, run.extra_bits);
+  }
+  const auto literals = codes(header.literal_lengths), distances = codes(header.distance_lengths);
+  for (const Token& token : tokens) {
+    if (token.length == 0) {
+      out.put(literals[token.distance], header.literal_lengths[token.distance]);
+      continue;
+    }
+    const Coded length = code_of_length(token.length), distance = code_of_distance(token.distance);
+    out.put(literals[length.code], header.literal_lengths[length.code]);
+    out.put(length.extra, length.extra_bits);
+    out.put(distances[distance.code], header.distance_lengths[distance.code]);
+    out.put(distance.extra, distance.extra_bits);
+  }
+  out.put(literals[kEndOfBlock], header.literal_lengths[kEndOfBlock]);
+}
+
+}  // namespace chromapress

@@ -1,0 +1,31 @@
+// DEFLATE's blocks with dynamic Huffman codes (RFC 1951, section 3.2.7): where they end, and their bits.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "deflate_parse.hpp"
+
+namespace chromapress {
+
+/// Writes bits from the lowest to the highest, as DEFLATE counts them.
+class BitWriter {
+ public:
+  explicit BitWriter(std::vector<std::uint8_t>& out) : out_(out) {}
+  void put(std::uint32_t bits, unsigned count);
+  /// Fills the last byte with zeros.
+  void finish();
+
+ private:
+  std::vector<std::uint8_t>& out_;
+  std::uint64_t pending_ = 0;
+  unsigned count_ = 0;
+};
+
+/// The numbers of tokens at which the blocks end that make the whole shortest, by the entropy of their codes.
+std::vector<std::size_t> block_ends(std::span<const Token> tokens);
+
+void write_block(BitWriter& out, std::span<const Token> tokens, bool last);
+
+}  // namespace chromapress

@@ -1,0 +1,126 @@
+#include "deflate_matches.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+namespace chromapress {
+namespace {
+
+// Small enough for the second-level cache.
+constexpr unsigned kHashBits = 15;
+// A match this long is taken by everyone who looks for short streams; the positions inside it are not looked at.
+constexpr std::size_t kLongMatch = 192;
+
+std::uint32_t load(const std::uint8_t* p) {
+  std::uint32_t v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+std::uint32_t hash(std::uint32_t v) { return (v * 0x9e3779b1u) >> (32 - kHashBits); }
+
+std::size_t common_length(const std::uint8_t* a, const std::uint8_t* b, std::size_t most) {
+  std::size_t n = 0;
+  if constexpr (std::endian::native == std::endian::little) {
+    for (; n + 8 <= most; n += 8) {
+      std::uint64_t x, y;
+      std::memcpy(&x, a + n, 8);
+      std::memcpy(&y, b + n, 8);
+      if (x != y) return n + static_cast<std::size_t>(std::countr_zero(x ^ y)) / 8;
+    }
+  }
+  while (n < most && a[n] == b[n]) ++n;
+  return n;
+}
+
+}  // namespace
+
+void Matches::reset(std::size_t positions) {
+  all_.clear();
+  starts_.clear();
+  starts_.reserve(positions + 1);
+  starts_.push_back(0);
+}
+
+void Matches::append(const Match* matches, std::size_t n) {
+  all_.insert(all_.end(), matches, matches + n);
+  starts_.push_back(static_cast<std::uint32_t>(all_.size()));
+}
+
+MatchFinder::MatchFinder(std::span<const std::uint8_t> data, std::size_t depth)
+    : data_(data),
+      depth_(depth),
+      heads3_(std::size_t{1} << kHashBits, 0),
+      roots_(std::size_t{1} << kHashBits, 0),
+      children_(2 * kWindow, 0) {}
+
+void MatchFinder::find(std::size_t count, Matches& matches) {
+  matches.reset(count);
+  std::array<Match, kMaxMatch> found;
+  std::size_t skip = 0;
+  for (const std::size_t end = at_ + count; at_ < end; ++at_) {
+    const std::size_t most = std::min(kMaxMatch, data_.size() - at_);
+    if (most < 4) {
+      matches.append(found.data(), 0);
+      continue;
+    }
+    const std::uint8_t* here = data_.data() + at_;
+    const std::size_t oldest = at_ > kWindow - 1 ? at_ - (kWindow - 1) : 0;
+    std::size_t n = 0, longest = kMinMatch - 1;
+    const auto note = [&](std::size_t position, std::size_t length) {
+      if (length <= longest) return;
+      longest = length;
+      found[n++] = {static_cast<std::uint16_t>(length), static_cast<std::uint16_t>(at_ - position)};
+    };
+    const std::uint32_t four = load(here), now = static_cast<std::uint32_t>(at_ + 1);
+    std::uint32_t& head3 = heads3_[hash(four << 8)];  // on a big-endian machine other bytes: fewer matches, no error
+    if (head3 > oldest) note(head3 - 1, common_length(data_.data() + head3 - 1, here, std::min<std::size_t>(most, 8)));
+    head3 = now;
+
+    // The tree is split at this position, which becomes its root: what is smaller goes left, what is larger right.
+    std::uint32_t& root = roots_[hash(four)];
+    std::size_t candidate = root;
+    root = now;
+    std::uint32_t* left = &children_[2 * (at_ % kWindow)];
+    std::uint32_t* right = left + 1;
+    std::size_t left_length = 0, right_length = 0;
+    for (std::size_t step = 0;; ++step) {
+      if (candidate <= oldest || step == depth_) {
+        *left = *right = 0;
+        break;
+      }
+      const std::uint8_t* there = data_.data() + candidate - 1;
+      const std::size_t known = std::min(left_length, right_length);
+      const std::size_t length = known + common_length(there + known, here + known, most - known);
+      note(candidate - 1, length);
+      std::uint32_t* children = &children_[2 * ((candidate - 1) % kWindow)];
+      if (length == most || length >= kLongMatch) {
+        *left = children[0];
+        *right = children[1];
+        break;
+      }
+      if (there[length] < here[length]) {
+        *left = static_cast<std::uint32_t>(candidate);
+        left = children + 1;
+        candidate = *left;
+        left_length = length;
+      } else {
+        *right = static_cast<std::uint32_t>(candidate);
+        right = children;
+        candidate = *right;
+        right_length = length;
+      }
+    }
+    if (skip > 0) {
+      --skip;
+      n = 0;
+    } else if (longest >= kLongMatch) {
+      skip = longest - 1;
+    }
+    matches.append(found.data(), n);
+  }
+}
+
+}  // namespace chromapress

@@ -1,0 +1,46 @@
+// Where earlier bytes repeat (RFC 1951's LZ77): for each position and each length, the nearest repetition.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace chromapress {
+
+inline constexpr std::size_t kMinMatch = 3, kMaxMatch = 258, kWindow = 32768;
+
+struct Match {
+  std::uint16_t length, distance;  // 3 to 258, 1 to 32768
+};
+
+/// The matches of consecutive positions: those of position i, longer and farther one by one.
+class Matches {
+ public:
+  [[nodiscard]] std::span<const Match> at(std::size_t i) const {
+    return {all_.data() + starts_[i], all_.data() + starts_[i + 1]};
+  }
+  /// Forgets all and makes room for `positions`.
+  void reset(std::size_t positions);
+  void append(const Match* matches, std::size_t n);
+
+ private:
+  std::vector<std::uint32_t> starts_;
+  std::vector<Match> all_;
+};
+
+/// Finds matches in `data` from the front to the back, looking at no more than `depth` + 1 earlier positions for each.
+/// The positions whose first four bytes have one hash form a binary tree, sorted by what follows, the latest at its root
+/// (as in LZMA and libdeflate); for matches of three bytes only the latest position counts.
+class MatchFinder {
+ public:
+  MatchFinder(std::span<const std::uint8_t> data, std::size_t depth);
+  /// The matches of the next `count` positions.
+  void find(std::size_t count, Matches& matches);
+
+ private:
+  std::span<const std::uint8_t> data_;
+  std::size_t depth_, at_ = 0;
+  std::vector<std::uint32_t> heads3_, roots_, children_;  // positions plus 1; 0 is none
+};
+
+}  // namespace chromapress

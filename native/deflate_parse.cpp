@@ -1,0 +1,111 @@
+#include "deflate_parse.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include "log2.hpp"
+
+namespace chromapress {
+namespace {
+
+template <std::size_t N>
+std::array<std::uint32_t, N> entropy_costs(const std::array<std::uint32_t, N>& counts) {
+  std::uint64_t total = 0;
+  for (const std::uint32_t c : counts) total += c;
+  std::array<std::uint32_t, N> costs{};
+  // What does not occur would cost a code of its own: as if it occurred half a time.
+  for (std::size_t i = 0; i < N; ++i) {
+    const std::uint32_t all = log2_bits(2 * total + 1), own = counts[i] == 0 ? 0 : log2_bits(2 * std::uint64_t{counts[i]});
+    costs[i] = std::clamp(all - own, kBit, 15 * kBit);
+  }
+  return costs;
+}
+
+}  // namespace
+
+Coded code_of_length(std::size_t length) {
+  if (length == kMaxMatch) return {285, 0, 0};
+  const auto past = static_cast<std::uint32_t>(length - kMinMatch);
+  if (past < 8) return {static_cast<std::uint16_t>(257 + past), 0, 0};
+  // Four codes for each power of two.
+  const auto extra_bits = static_cast<std::uint32_t>(std::bit_width(past)) - 3;
+  return {static_cast<std::uint16_t>(257 + 4 * extra_bits + (past >> extra_bits)),
+          static_cast<std::uint16_t>(extra_bits), static_cast<std::uint16_t>(past & ((1u << extra_bits) - 1))};
+}
+
+Coded code_of_distance(std::size_t distance) {
+  const auto past = static_cast<std::uint32_t>(distance - 1);
+  if (past < 4) return {static_cast<std::uint16_t>(past), 0, 0};
+  // Two codes for each power of two.
+  const auto extra_bits = static_cast<std::uint32_t>(std::bit_width(past)) - 2;
+  return {static_cast<std::uint16_t>(2 * extra_bits + (past >> extra_bits)), static_cast<std::uint16_t>(extra_bits),
+          static_cast<std::uint16_t>(past & ((1u << extra_bits) - 1))};
+}
+
+void CodeCounts::add(const Token& token) {
+  if (token.length == 0) {
+    ++literals[token.distance];
+  } else {
+    ++literals[code_of_length(token.length).code];
+    ++distances[code_of_distance(token.distance).code];
+  }
+}
+
+Costs costs_of(const CodeCounts& counts) {
+  const auto literals = entropy_costs(counts.literals);
+  Costs costs;
+  std::copy(literals.begin(), literals.begin() + 256, costs.literal.begin());
+  for (std::size_t length = kMinMatch; length <= kMaxMatch; ++length) {
+    const Coded coded = code_of_length(length);
+    costs.length[length] = literals[coded.code] + coded.extra_bits * kBit;
+  }
+  costs.distance = entropy_costs(counts.distances);
+  for (std::size_t code = 4; code < kDistanceCodes; ++code) {
+    costs.distance[code] += static_cast<std::uint32_t>(code / 2 - 1) * kBit;
+  }
+  return costs;
+}
+
+Costs first_costs(std::span<const std::uint8_t> data) {
+  CodeCounts counts;
+  for (const std::uint8_t byte : data) ++counts.literals[byte];
+  const auto share = static_cast<std::uint32_t>(data.size() / 128 + 1);
+  for (std::size_t code = 257; code < kLiteralCodes; ++code) {
+    counts.literals[code] = code < 265 ? 8 * share / static_cast<std::uint32_t>(code - 256) + 1 : share / 8 + 1;
+  }
+  counts.distances.fill(1);
+  return costs_of(counts);
+}
+
+void parse(std::span<const std::uint8_t> data, std::size_t begin, std::size_t end, const Matches& matches,
+           std::size_t first, const Costs& costs, std::vector<Token>& tokens) {
+  struct Node {
+    std::uint32_t cost;
+    Token token;  // that leads here
+  };
+  const std::size_t n = end - begin;
+  std::vector<Node> nodes(n + 1, {std::numeric_limits<std::uint32_t>::max(), {}});
+  nodes[0].cost = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint8_t byte = data[begin + i];
+    const std::uint32_t literal = nodes[i].cost + costs.literal[byte];
+    if (literal < nodes[i + 1].cost) nodes[i + 1] = {literal, {0, byte}};
+    std::size_t length = kMinMatch;
+    for (const Match match : matches.at(begin + i - first)) {
+      const std::uint32_t so_far = nodes[i].cost + costs.distance[code_of_distance(match.distance).code];
+      const std::size_t most = std::min<std::size_t>(match.length, n - i);
+      for (; length <= most; ++length) {
+        const std::uint32_t cost = so_far + costs.length[length];
+        if (cost < nodes[i + length].cost) {
+          nodes[i + length] = {cost, {static_cast<std::uint16_t>(length), match.distance}};
+        }
+      }
+    }
+  }
+  const auto start = static_cast<std::ptrdiff_t>(tokens.size());
+  for (std::size_t i = n; i > 0; i -= nodes[i].token.bytes()) tokens.push_back(nodes[i].token);
+  std::reverse(tokens.begin() + start, tokens.end());
+}
+
+}  // namespace chromapress

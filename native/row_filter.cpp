@@ -1,0 +1,101 @@
+#include "row_filter.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+#include "dispatch.hpp"
+
+namespace chromapress {
+namespace {
+
+constexpr std::size_t kTypes = 5;
+using Bytes = const std::uint8_t*;
+
+[[gnu::always_inline]] inline int paeth(int left, int up, int corner) {
+  const int to_left = std::abs(up - corner), to_up = std::abs(left - corner), to_corner = std::abs(left + up - 2 * corner);
+  return to_left <= to_up && to_left <= to_corner ? left : to_up <= to_corner ? up : corner;
+}
+
+// The first byte has nothing to its left; the others are independent of each other, which the compiler vectorises.
+CHROMAPRESS_DISPATCH void filter_row(std::size_t type, Bytes row, Bytes above, std::size_t n, std::uint8_t* out) {
+  const int first_prediction[kTypes] = {0, 0, above[0], above[0] / 2, above[0]};
+  out[0] = static_cast<std::uint8_t>(row[0] - first_prediction[type]);
+  if (type == 0) std::copy(row + 1, row + n, out + 1);
+  if (type == 1) {
+    for (std::size_t i = 1; i < n; ++i) out[i] = static_cast<std::uint8_t>(row[i] - row[i - 1]);
+  }
+  if (type == 2) {
+    for (std::size_t i = 1; i < n; ++i) out[i] = static_cast<std::uint8_t>(row[i] - above[i]);
+  }
+  if (type == 3) {
+    for (std::size_t i = 1; i < n; ++i) out[i] = static_cast<std::uint8_t>(row[i] - (row[i - 1] + above[i]) / 2);
+  }
+  if (type == 4) {
+    for (std::size_t i = 1; i < n; ++i) {
+      out[i] = static_cast<std::uint8_t>(row[i] - paeth(row[i - 1], above[i], above[i - 1]));
+    }
+  }
+}
+
+CHROMAPRESS_DISPATCH std::uint64_t sum_of_differences(Bytes row, std::size_t n) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += static_cast<std::uint8_t>(std::min<int>(row[i], 256 - row[i]));
+  return sum;
+}
+
+// n log2 n in 1/65536 bit, whose sum is the entropy up to what all rows have in common. Whole numbers: the same choice
+// on every processor.
+class Entropy {
+ public:
+  explicit Entropy(std::size_t n) : counted_(n + 1, 0) {
+    for (std::size_t c = 2; c <= n; ++c) {
+      const auto count = static_cast<double>(c);
+      counted_[c] = static_cast<std::uint64_t>(std::lround(65536.0 * count * std::log2(count)));
+    }
+  }
+  [[nodiscard]] std::uint64_t of(Bytes row, std::size_t n) const {
+    std::array<std::uint32_t, 256> counts{};
+    for (std::size_t i = 0; i < n; ++i) ++counts[row[i]];
+    std::uint64_t sum = 0;
+    for (const std::uint32_t c : counts) sum += counted_[c];
+    return counted_[n] - sum;
+  }
+
+ private:
+  std::vector<std::uint64_t> counted_;
+};
+
+}  // namespace
+
+std::vector<std::uint8_t> filter_rows(std::span<const std::uint8_t> packed, std::size_t row_bytes,
+                                      Filtering filtering) {
+  const std::size_t height = packed.size() / row_bytes;
+  std::vector<std::uint8_t> result((row_bytes + 1) * height), trial(row_bytes);
+  const std::vector<std::uint8_t> zeros(row_bytes, 0);
+  const Entropy entropy(filtering == Filtering::least_entropy ? row_bytes : 0);
+  for (std::size_t y = 0; y < height; ++y) {
+    const Bytes row = packed.data() + y * row_bytes, above = y > 0 ? row - row_bytes : zeros.data();
+    std::uint8_t* out = result.data() + y * (row_bytes + 1);
+    if (filtering <= Filtering::paeth) {
+      out[0] = static_cast<std::uint8_t>(filtering);
+      filter_row(out[0], row, above, row_bytes, out + 1);
+      continue;
+    }
+    std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+    for (std::size_t type = 0; type < kTypes; ++type) {
+      filter_row(type, row, above, row_bytes, trial.data());
+      const std::uint64_t score = filtering == Filtering::least_sum ? sum_of_differences(trial.data(), row_bytes)
+                                                                    : entropy.of(trial.data(), row_bytes);
+      if (score >= least) continue;
+      least = score;
+      out[0] = static_cast<std::uint8_t>(type);
+      std::copy(trial.begin(), trial.end(), out + 1);
+    }
+  }
+  return result;
+}
+
+}  // namespace chromapress
