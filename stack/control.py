@@ -54,6 +54,8 @@ def up(home: Home, services: Sequence[Service], say: Callable[[str], None]) -> N
     record_ports(home)
     for service in services:
         if not running(home, service.name):
+            # One that ended by itself may have left children behind.
+            stop(home, service.name, STOP_TIMEOUT_S)
             say(f"starting {service.name}")
             start(home, service)
     deadline = time.monotonic() + START_TIMEOUT_S
