@@ -27,7 +27,7 @@ class Clustering:
 
     @property
     def centres(self) -> NDArray[np.float64]:
-        """[k, 4], in the clustering space, in the order of the start; fewer rows where the colours are no more than k."""
+        """[k, 4], in the clustering space, in the order of the start; fewer rows where colours are fewer."""
     @property
     def labels(self) -> NDArray[np.uint8]:
         """[n], the cluster of each colour of the histogram."""
