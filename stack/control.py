@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from stack.home import Home, StackError, port_is_free, port_variable, record_ports, recorded_ports
 from stack.process import Service, log_file, running, start, started, stop
 
-START_TIMEOUT_S = 180
+START_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 15
 POLL_S = 0.2
 
