@@ -29,7 +29,7 @@ from stack.home import Home
 _DATASETS = tempfile.TemporaryDirectory(prefix="chromapress-datasets-")
 os.environ |= {
     "AIRFLOW__CHROMAPRESS__DATASETS_FOLDER": _DATASETS.name,
-    "AIRFLOW__CHROMAPRESS__RETRY_DELAY_SECONDS": "2",
+    "AIRFLOW__CHROMAPRESS__RETRY_DELAY_SECONDS": "10",
     "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3",
 }
@@ -94,6 +94,13 @@ class Pipeline:
             return state if state in ("success", "failed") else None
 
         return self.wait_for(f"end of {run_id}", ended, timeout_s)
+
+    def succeed(self, dag_id: str, run_id: str) -> None:
+        """Wait for a run's success; where it fails, its tasks' logs are the message."""
+        if self.end(dag_id, run_id) != "success":
+            tasks = self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+            failed = [(task["task_id"], task["try_number"]) for task in tasks if task["state"] == "failed"]
+            pytest.fail("\n".join(self.log(dag_id, run_id, task_id, attempt) for task_id, attempt in failed))
 
     def task(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
         return dict(self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"))
