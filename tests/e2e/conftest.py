@@ -154,6 +154,7 @@ def picture(seed: int) -> bytes:
 def airflow(home: Home, hdfs: HdfsAddress) -> Iterator[stack_airflow.Address]:
     """A running Airflow on that HDFS."""
     try:
+        spark.make_archives(print)
         stack_airflow.prepare(home)
         control.up(home, stack_airflow.services(home), print)
         stack_airflow.make_pool(home)
