@@ -21,7 +21,7 @@ from PIL import Image
 from chromapress.config import DatasetConfig
 from chromapress.paths import DatasetPaths
 from stack import airflow as stack_airflow
-from stack import control
+from stack import control, spark
 from stack.hdfs import Address as HdfsAddress
 from stack.home import Home
 
