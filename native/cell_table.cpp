@@ -64,6 +64,9 @@ CellTable::CellTable(std::span<const Entry> entries) : cells_(kCells, kUnopened)
   for (const Entry& e : entries) pool_.push(e.color.r, e.color.g, e.color.b, e.number);
   pool_.pad();
   all_ = {0, static_cast<std::uint32_t>(entries.size())};
+  constexpr std::size_t kLikelyBlocks = 4096;
+  answers_.reserve(kLikelyBlocks * kCellColors);
+  add_block({}, kUnknown);
 }
 
 // Those of `from` that may be the nearest in the box of side^3 colours from `low`, in their order.
@@ -85,19 +88,33 @@ CellTable::Slice CellTable::select(Slice from, std::array<std::int32_t, 3> low, 
   return kept;
 }
 
-std::uint16_t CellTable::open_cell(std::uint32_t cell) {
+std::uint16_t CellTable::add_block(Slice entries, std::uint8_t answer) {
+  blocks_.push_back(entries);
+  answers_.resize(answers_.size() + kCellColors, answer);
+  return static_cast<std::uint16_t>(blocks_.size() - 1);
+}
+
+void CellTable::open_cell(std::uint32_t cell) {
   const auto r = static_cast<std::int32_t>(cell >> 10), g = static_cast<std::int32_t>((cell >> 5) & 31),
              b = static_cast<std::int32_t>(cell & 31);
   Slice& group = groups_[static_cast<std::size_t>(((r >> 2) << 6) | ((g >> 2) << 3) | (b >> 2))];
   if (group.size == 0) group = select(all_, {(r >> 2) * 32, (g >> 2) * 32, (b >> 2) * 32}, 32);
   const Slice slice = group.size == 1 ? group : select(group, {r * 8, g * 8, b * 8}, 8);
-  if (slice.size == 1) {
-    return cells_[cell] = pool_.number[slice.begin];
+  if (slice.size > 1) {
+    cells_[cell] = add_block(slice, kUnknown);
+    return;
   }
-  cells_[cell] = static_cast<std::uint16_t>(kMany + slots_.size());
-  slots_.push_back(slice);
-  answers_.resize(answers_.size() + kCellColors, kUnknown);
-  return cells_[cell];
+  const std::uint8_t number = pool_.number[slice.begin];
+  if (shared_[number] == kUnopened) shared_[number] = add_block(slice, number);
+  cells_[cell] = shared_[number];
+}
+
+std::uint8_t CellTable::find_out(std::uint32_t cell, std::uint32_t color, std::uint32_t r, std::uint32_t g,
+                                 std::uint32_t b) {
+  if (cells_[cell] == kUnopened) open_cell(cell);
+  std::uint8_t& answer = answers_[cells_[cell] * kCellColors + color];
+  if (answer == kUnknown) answer = nearest(blocks_[cells_[cell]], r, g, b);
+  return answer;
 }
 
 std::uint8_t CellTable::nearest(Slice slice, std::uint32_t r, std::uint32_t g, std::uint32_t b) const {
