@@ -111,7 +111,7 @@ class Pipeline:
         answer = self.api.get(path, headers={"Accept": "application/x-ndjson"})
         lines = []
         for line in map(json.loads, answer.text.splitlines()):
-            lines.append(line["event"])
+            lines.append(line.get("event", ""))
             lines += [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or []]
         return "\n".join(lines)
 

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
@@ -67,7 +68,7 @@ def started(pipeline, page):
         scans=scans,
         refusal=refusal,
         form=run_form,
-        killed=kill_a_spark(pipeline, "scans"),
+        killed=kill_a_spark(pipeline, scans),
     )
 
 
@@ -87,14 +88,16 @@ def fill_in_the_form(page, pipeline, dag_id, partition) -> tuple[str, str]:
     rule.fill("fixed")
     rule.press("Enter")
     form.locator("input[name='element_palette.k']").fill("6")
-    with page.expect_response(lambda answer: answer.url.endswith("/dagRuns")) as sent:
-        send.click()
+    send.click()
+    page.wait_for_url("**/runs/**")
+    run_id = unquote(page.url.rpartition("/")[2])
     page.goto("about:blank")  # a page of a running DAG keeps a core busy
-    return refusal, sent.value.json()["dag_run_id"]
+    return refusal, run_id
 
 
-def kill_a_spark(pipeline, dataset) -> tuple[str, str]:
-    """Kill a Spark process of a dataset as the kernel does when memory ends; the run and the stage that lost it."""
+def kill_a_spark(pipeline, dag_id) -> tuple[str, str]:
+    """Kill a Spark process of a DAG as the kernel does when memory ends; the run and the stage that lost it."""
+    runs = {run["dag_run_id"] for run in pipeline.runs(dag_id)}
 
     def find() -> tuple[int, str, str] | None:
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
@@ -102,9 +105,9 @@ def kill_a_spark(pipeline, dataset) -> tuple[str, str]:
                 argv = entry.read_bytes().decode().split("\0")
             except OSError:
                 continue  # it has ended in this moment
-            if "org.apache.spark.deploy.SparkSubmit" in argv and dataset in argv:
+            if "org.apache.spark.deploy.SparkSubmit" in argv and (ours := runs.intersection(argv)):
                 (job,) = (Path(argument) for argument in argv if "/jobs/" in argument and "," not in argument)
-                return int(entry.parent.name), argv[argv.index("--run") + 1], job.stem
+                return int(entry.parent.name), ours.pop(), job.stem
         return None
 
     pid, run_id, stage = pipeline.wait_for("Spark process", find, 300)
