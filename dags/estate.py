@@ -25,7 +25,9 @@ class Estate:
     filesystem: str  # what HDFS is called, as fs.defaultFS says it: a part of the assets' names
     datasets_folder: Path
     jobs_folder: Path
-    retry_delay_seconds: float  # before a first retry, and between two looks at the landing zone
+    # Before a first retry, and between two looks at the landing zone. In less than ten seconds the scheduler may take
+    # the end of one look for the death of the next.
+    retry_delay_seconds: float
 
 
 def read_estate() -> Estate:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from airflow.providers.apache.hdfs.hooks.webhdfs import AirflowWebHDFSHookException, WebHDFSHook
 from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 from dataset_run import Dataset, DatasetRun, read_run
 from hdfs import HdfsError  # type: ignore[import-untyped]
-from namenode import find
+from namenode import NameNodeAwayError, find, webhdfs
 from partition_lock import held_by_another
-from requests.exceptions import RequestException
 
 LANDING: Final = "landing"
 _DENIED: Final = "AccessControlException"
@@ -48,13 +46,11 @@ class LandingSensor(WebHdfsSensor):
 
     def _what_is_missing(self, run: DatasetRun) -> str | None:
         """Why the run cannot go on yet, in one sentence."""
-        hook = WebHDFSHook(self.webhdfs_conn_id)
         try:
-            client = hook.get_conn()
-            return self._not_landed(run, client) or held_by_another(run, client)
-        except (AirflowWebHDFSHookException, RequestException):
-            server = hook.get_connection(self.webhdfs_conn_id)
-            return f"the NameNode at {server.host}:{server.port} (connection {self.webhdfs_conn_id}) does not answer"
+            with webhdfs(self.webhdfs_conn_id) as client:
+                return self._not_landed(run, client) or held_by_another(run, client)
+        except NameNodeAwayError as error:
+            return str(error)
         except HdfsError as error:
             if error.exception == _DENIED:
                 raise AirflowFailException(f"HDFS refuses: {error.message}") from None

@@ -9,9 +9,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from dataset_run import DatasetRun, read_run
-from namenode import find
+from namenode import names, read, webhdfs
 
 # A file that is created but not yet written is held by whoever is about to write it.
 _BEING_WRITTEN: Final = b'{"owner": "that is just starting", "expires": "9999-01-01T00:00:00+00:00"}'
@@ -29,21 +28,18 @@ def give_back(context: Any) -> None:
     """Free the partition of a stage that has failed for good or was stopped: else the next run waits for the expiry."""
     task = context["task"]
     run = read_run(task.dataset, context)
-    client = WebHDFSHook(task.webhdfs_conn_id).get_conn()
-    lock = _read(run, client)
-    if lock is not None and lock["owner"] == run.run_id:
-        client.delete(run.paths.lock, recursive=True)
-        task.log.info("gave back the lock on %s", run.partition)
+    with webhdfs(task.webhdfs_conn_id) as client:
+        lock = _read(run, client)
+        if lock is not None and lock["owner"] == run.run_id:
+            client.delete(run.paths.lock, recursive=True)
+            task.log.info("gave back the lock on %s", run.partition)
 
 
 def _read(run: DatasetRun, client: Any) -> dict[str, str] | None:
-    """The lock's file of the highest number."""
-    if find(client, run.paths.lock) is None:
+    """The lock's file of the highest number; None where there is none, or it was given back in this moment."""
+    try:
+        number = max((int(name) for name in names(client, run.paths.lock) if name.isdigit()), default=0)
+        lock: dict[str, str] = json.loads(read(client, f"{run.paths.lock}/{number}") or _BEING_WRITTEN)
+    except FileNotFoundError:
         return None
-    numbers = [int(name) for name in client.list(run.paths.lock) if name.isdigit()]
-    if not numbers:
-        return None
-    with client.read(f"{run.paths.lock}/{max(numbers)}") as reader:
-        content = reader.read()
-    lock: dict[str, str] = json.loads(content or _BEING_WRITTEN)
     return lock

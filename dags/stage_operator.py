@@ -20,7 +20,8 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk import Asset, timezone
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 from dataset_run import Dataset, DatasetRun, read_run
-from partition_lock import give_back
+from namenode import read, webhdfs
+from partition_lock import give_back, held_by_another
 
 from chromapress.config import DatasetConfig
 from chromapress.paths import STAGES
@@ -77,6 +78,7 @@ class StageOperator(SparkSubmitOperator):
         """Run the job; its failure as the exception that its exit code asks for."""
         self._context = context
         run = read_run(self.dataset, context)
+        self._before(run, context)
         self.name = f"chromapress {self.dataset.name} {run.partition} {self.stage}"
         self.conf = _SPARK_CONF | {"spark.executor.memory": run.config.execution.executor_memory}
         self.py_files = ",".join(shared_modules(self.jobs_folder)) or None
@@ -103,6 +105,9 @@ class StageOperator(SparkSubmitOperator):
     def _arguments(self, run: DatasetRun) -> list[str]:
         arguments = ["--root", self.dataset.root, "--dataset", self.dataset.name]
         return [*arguments, "--partition", run.partition, "--run", run.run_id]
+
+    def _before(self, run: DatasetRun, context: Any) -> None:
+        """What is to be seen before Spark is started."""
 
     def _after(self, run: DatasetRun, context: Any) -> None:
         """What is left to do when the job has succeeded."""
@@ -140,7 +145,13 @@ class StageOperator(SparkSubmitOperator):
 
 
 class IngestOperator(StageOperator):
-    """The first stage, which is handed the configuration of the run; the later ones read what it has written."""
+    """The first stage, which takes the lock and is handed the run's configuration; the later ones read what it left."""
+
+    def _before(self, run: DatasetRun, context: Any) -> None:
+        with webhdfs(self.webhdfs_conn_id) as client:
+            holder = held_by_another(run, client)
+        if holder:
+            raise self._wait(holder, run.config, context)
 
     def _arguments(self, run: DatasetRun) -> list[str]:
         return [*super()._arguments(run), "--config", run.config.canonical_json()]
@@ -154,10 +165,10 @@ class PublishOperator(StageOperator):
         self.asset = asset
 
     def _after(self, run: DatasetRun, context: Any) -> None:
-        hdfs = WebHDFSHook(self.webhdfs_conn_id)
-        version = hdfs.read_file(run.paths.current).decode().strip()
-        paths = run.paths.version(version)
-        facts = json.loads(hdfs.read_file(paths.run))
+        with webhdfs(self.webhdfs_conn_id) as client:
+            version = read(client, run.paths.current).decode().strip()
+            paths = run.paths.version(version)
+            facts = json.loads(read(client, paths.run))
         counts = {key: facts[key] for key in ("images", "outcomes", "bytes_in", "bytes_out")}
         event = {"partition": run.partition, "version": version, "path": paths.base, **counts}
         context["outlet_events"][self.asset].extra = event

@@ -96,20 +96,21 @@ auto without_gil(Call call) {
 
 cp::Clustering kmeans(const py::array& colors, const py::array& counts, std::int64_t k,
                       const std::optional<py::array>& start, const std::optional<py::array>& protected_,
-                      const std::string& color_space, std::int64_t max_iterations, double tolerance) {
+                      const std::string& color_space, std::optional<std::int64_t> max_iterations, double tolerance) {
   const HistogramArrays histogram(colors, counts);
   std::optional<Rows4<double>> start_rows;
   if (start) start_rows.emplace(*start, "start");
   std::optional<Rows4<std::uint8_t>> protected_rows;
   if (protected_) protected_rows.emplace(*protected_, "protected");
   if (k < 1 || k > 256) throw py::value_error("k must be from 1 to 256");
-  if (max_iterations < 0) throw py::value_error("max_iterations must be at least 0");
+  if (max_iterations && *max_iterations < 0) throw py::value_error("max_iterations must be at least 0");
   cp::KMeansOptions options{.k = static_cast<std::size_t>(k),
                             .start = {},
                             .protected_colors = {},
                             .space = space_of(color_space),
-                            .max_iterations = static_cast<std::size_t>(max_iterations),
+                            .max_iterations = {},
                             .tolerance = tolerance};
+  if (max_iterations) options.max_iterations = static_cast<std::size_t>(*max_iterations);
   if (start_rows) {
     options.start = start_rows->rows<cp::Point>();
     if (options.start.size() != options.k) throw py::value_error("start must have k rows");
@@ -170,7 +171,7 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
 
   m.def("kmeans", &kmeans, py::arg("colors"), py::arg("counts"), py::arg("k"), py::kw_only(),
         py::arg("start") = py::none(), py::arg("protected") = py::none(), py::arg("color_space") = "srgb",
-        py::arg("max_iterations") = 20, py::arg("tolerance") = 1e-4);
+        py::arg("max_iterations") = py::none(), py::arg("tolerance") = 1e-4);
 
   m.def(
       "silhouette",

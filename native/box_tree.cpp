@@ -1,68 +1,69 @@
 #include "box_tree.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 namespace chromapress {
 namespace {
 
 constexpr std::size_t kVectorPadding = 8;
-// A kind's bounds are cut into 32 cells a side: 2 bits for the group, 3 for the box in it.
-constexpr unsigned kBoxBits = 3;
-constexpr double kCells = 32;
+// The space is cut into 32 cells a side: 3 bits for the group, 2 for the box in it.
+constexpr unsigned kBoxBits = 2;
+constexpr unsigned kCellBits = 5;
+constexpr unsigned kKeyBits = 2 + 4 * kCellBits;
+constexpr double kCellSide = 8;
+// Of Oklab's a and b, times 255, in the sRGB gamut, -80 is below the least.
+constexpr double kOklabOffset = 80;
 
-struct Bounds {
-  Point lo{}, hi{};
-  bool empty = true;
-
-  void add(const Point& p) {
-    for (std::size_t d = 0; d < 4; ++d) {
-      lo[d] = empty ? p[d] : std::min(lo[d], p[d]);
-      hi[d] = empty ? p[d] : std::max(hi[d], p[d]);
-    }
-    empty = false;
-  }
+struct Keyed {
+  std::uint32_t key, index;
 };
 
-// Two bits of kind, eight of group, twelve of box.
-std::uint32_t cell_key(const Point& p, Kind kind, const Bounds& bounds, double scale) {
+// A stable sort by key, half of the bits at a time.
+std::unique_ptr<Keyed[]> radix_sorted(std::unique_ptr<Keyed[]> entries, std::size_t n) {
+  constexpr unsigned half = kKeyBits / 2;
+  constexpr std::uint32_t mask = (1u << half) - 1;
+  auto other = std::make_unique_for_overwrite<Keyed[]>(n);
+  for (const unsigned shift : {0u, half}) {
+    std::vector<std::uint32_t> starts(std::size_t{mask} + 2, 0);
+    for (std::size_t i = 0; i < n; ++i) ++starts[((entries[i].key >> shift) & mask) + 1];
+    for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+    for (std::size_t i = 0; i < n; ++i) other[starts[(entries[i].key >> shift) & mask]++] = entries[i];
+    entries.swap(other);
+  }
+  return entries;
+}
+
+// From the top: kind, group, box. Boxes of a group and groups of a kind are neighbours in the order.
+constexpr unsigned kGroupShift = 4 * kBoxBits;
+constexpr unsigned kKindShift = 4 * kCellBits;
+
+std::uint32_t cell_key(const Point& p, Kind kind, double offset) {
   std::uint32_t group = 0, box = 0;
   for (std::size_t d = 0; d < 4; ++d) {
-    const auto cell = static_cast<std::uint32_t>((p[d] - bounds.lo[d]) * scale);
-    group = (group << 2) | (cell >> kBoxBits);
+    const double shifted = p[d] + (d == 1 || d == 2 ? offset : 0.0);
+    const auto cell = static_cast<std::uint32_t>(static_cast<std::int32_t>(shifted * (1 / kCellSide)));
+    group = (group << (kCellBits - kBoxBits)) | (cell >> kBoxBits);
     box = (box << kBoxBits) | (cell & ((1u << kBoxBits) - 1));
   }
-  return (static_cast<std::uint32_t>(kind) << 20) | (group << 12) | box;
+  return (static_cast<std::uint32_t>(kind) << kKindShift) | (group << kGroupShift) | box;
+}
+
+void include(Box& box, const Box& part) {
+  for (std::size_t d = 0; d < 4; ++d) {
+    box.lo[d] = std::min(box.lo[d], part.lo[d]);
+    box.hi[d] = std::max(box.hi[d], part.hi[d]);
+  }
+  box.totals.add(part.totals);
 }
 
 Box over_children(const std::vector<Box>& children, std::size_t begin, std::size_t end) {
-  Box box;
+  if (begin == end) return {};
+  Box box = children[begin];
   box.begin = static_cast<std::uint32_t>(begin);
   box.end = static_cast<std::uint32_t>(end);
-  if (begin == end) return box;
-  box.lo = children[begin].lo;
-  box.hi = children[begin].hi;
-  for (std::size_t i = begin; i < end; ++i) {
-    for (std::size_t d = 0; d < 4; ++d) {
-      box.lo[d] = std::min(box.lo[d], children[i].lo[d]);
-      box.hi[d] = std::max(box.hi[d], children[i].hi[d]);
-    }
-    box.totals.add(children[i].totals);
-  }
-  return box;
-}
-
-Box over_colors(const BoxTree& tree, std::size_t begin, std::size_t end) {
-  Box box;
-  box.begin = static_cast<std::uint32_t>(begin);
-  box.end = static_cast<std::uint32_t>(end);
-  Bounds bounds;
-  for (std::size_t i = begin; i < end; ++i) {
-    const Point p = tree.point(i);
-    bounds.add(p);
-    box.totals.add(tree.weight[i], p);
-  }
-  box.lo = bounds.lo;
-  box.hi = bounds.hi;
+  for (std::size_t i = begin + 1; i < end; ++i) include(box, children[i]);
   return box;
 }
 
@@ -72,52 +73,50 @@ BoxTree build_box_tree(const HistogramView& view, ColorSpace space) {
   const std::size_t n = view.colors.size();
   BoxTree tree;
   tree.space = space;
-  std::vector<Point> points(n);
-  std::array<Bounds, kKinds> bounds;
-  for (std::size_t i = 0; i < n; ++i) {
-    points[i] = to_space(premultiply(view.colors[i]), space);
-    bounds[static_cast<std::size_t>(kind_of(view.colors[i]))].add(points[i]);
-  }
-  std::array<double, kKinds> scale{};
-  for (std::size_t kind = 0; kind < kKinds; ++kind) {
-    double extent = 0;
-    for (std::size_t d = 0; d < 4; ++d) extent = std::max(extent, bounds[kind].hi[d] - bounds[kind].lo[d]);
-    scale[kind] = kCells / (extent * (1 + 1e-9) + 1e-9);
-  }
+  const bool is_srgb = space == ColorSpace::srgb;
+  std::vector<Point> converted(is_srgb ? 0 : n);  // sRGB is quicker computed twice than stored
+  for (std::size_t i = 0; i < converted.size(); ++i) converted[i] = to_space(premultiply(view.colors[i]), space);
+  const auto point = [&](std::size_t i) { return is_srgb ? premultiply(view.colors[i]) : converted[i]; };
 
-  struct Keyed {
-    std::uint32_t key, index;
-  };
-  std::vector<Keyed> sorted(n);
+  auto keyed = std::make_unique_for_overwrite<Keyed[]>(n);
   for (std::size_t i = 0; i < n; ++i) {
-    const auto kind = static_cast<std::size_t>(kind_of(view.colors[i]));
-    sorted[i] = {cell_key(points[i], static_cast<Kind>(kind), bounds[kind], scale[kind]),
-                 static_cast<std::uint32_t>(i)};
+    keyed[i] = {cell_key(point(i), kind_of(view.colors[i]), is_srgb ? 0 : kOklabOffset), static_cast<std::uint32_t>(i)};
   }
-  std::stable_sort(sorted.begin(), sorted.end(), [](const Keyed& a, const Keyed& b) { return a.key < b.key; });
+  const auto sorted = radix_sorted(std::move(keyed), n);
 
+  tree.leaves.reserve(std::min<std::size_t>(n, 8192));
   for (auto& column : tree.x) column.resize(n + kVectorPadding);
   tree.weight.resize(n);
   tree.order.resize(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t from = sorted[i].index;
-    tree.order[i] = sorted[i].index;
-    tree.weight[i] = static_cast<double>(view.counts[from]);
-    for (std::size_t d = 0; d < 4; ++d) tree.x[d][i] = points[from][d];
-    tree.weighted_square += tree.weight[i] * squared_distance(points[from], Point{});
-  }
-
   // Every run of equal keys is a leaf; of equal group bits, a group; of equal kind bits, a kind.
   std::vector<std::uint32_t> leaf_keys, group_keys;
-  for (std::size_t begin = 0, end = 0; begin < n; begin = end) {
-    while (end < n && sorted[end].key == sorted[begin].key) ++end;
-    tree.leaves.push_back(over_colors(tree, begin, end));
-    leaf_keys.push_back(sorted[begin].key >> 12);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t from = sorted[i].index;
+    const Point p = point(from);
+    const auto w = static_cast<double>(view.counts[from]);
+    tree.order[i] = sorted[i].index;
+    tree.weight[i] = w;
+    for (std::size_t d = 0; d < 4; ++d) tree.x[d][i] = p[d];
+    tree.weighted_square += w * squared_distance(p, Point{});
+    Box box{static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i + 1), p, p, {}};
+    box.totals.add(w, p);
+    if (i > 0 && sorted[i].key == sorted[i - 1].key) {
+      include(tree.leaves.back(), box);
+      ++tree.leaves.back().end;
+    } else {
+      tree.leaves.push_back(box);
+      leaf_keys.push_back(sorted[i].key >> kGroupShift);
+    }
+  }
+  for (auto& column : tree.leaf_mean) column.resize(tree.leaves.size() + kVectorPadding);
+  for (std::size_t i = 0; i < tree.leaves.size(); ++i) {
+    const Point mean = tree.leaves[i].totals.mean();
+    for (std::size_t d = 0; d < 4; ++d) tree.leaf_mean[d][i] = mean[d];
   }
   for (std::size_t begin = 0, end = 0; begin < leaf_keys.size(); begin = end) {
     while (end < leaf_keys.size() && leaf_keys[end] == leaf_keys[begin]) ++end;
     tree.groups.push_back(over_children(tree.leaves, begin, end));
-    group_keys.push_back(leaf_keys[begin] >> 8);
+    group_keys.push_back(leaf_keys[begin] >> (kKindShift - kGroupShift));
   }
   std::size_t begin = 0;
   for (std::size_t kind = 0; kind < kKinds; ++kind) {

@@ -37,7 +37,8 @@ struct Box {
 
 struct BoxTree {
   ColorSpace space = ColorSpace::srgb;
-  std::array<std::vector<double>, 4> x;  // coordinates in `space`, in the tree's order, padded for vector loads
+  std::array<std::vector<double>, 4> x;          // coordinates in `space`, in the tree's order, padded for vector loads
+  std::array<std::vector<double>, 4> leaf_mean;  // likewise, of the leaves
   std::vector<double> weight;
   std::vector<std::uint32_t> order;  // position in the histogram
   std::vector<Box> leaves;           // runs of colours

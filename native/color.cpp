@@ -39,11 +39,6 @@ std::uint8_t to_level(double v) { return static_cast<std::uint8_t>(std::clamp(st
 
 }  // namespace
 
-Point premultiply(Rgba c) {
-  const double a = c.a;
-  return {c.r * a / 255.0, c.g * a / 255.0, c.b * a / 255.0, a};
-}
-
 Kind kind_of(const Point& p) {
   if (p[3] <= 0.0) return Kind::transparent;
   return p[3] >= 255.0 ? Kind::opaque : Kind::translucent;

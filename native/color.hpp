@@ -39,7 +39,11 @@ using Point = std::array<double, 4>;
 enum class ColorSpace : std::uint8_t { srgb, oklab };
 
 /// The clustering-space point of a colour. Every fully transparent colour is the origin.
-Point premultiply(Rgba c);
+inline Point premultiply(Rgba c) {
+  const double a = c.a;
+  if (c.a == 255) return {static_cast<double>(c.r), static_cast<double>(c.g), static_cast<double>(c.b), a};
+  return {c.r * a / 255.0, c.g * a / 255.0, c.b * a / 255.0, a};
+}
 
 /// The colour nearest to a clustering-space point.
 Rgba to_straight(const Point& p);

@@ -56,7 +56,11 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
   writer.finish();
   const std::uint32_t sum = libdeflate_adler32(1, data.data(), data.size());
   for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<std::uint8_t>(sum >> shift));
-  return out;
+  // Blocks with fixed codes and stored blocks, which are not tried above, are for the smallest images only.
+  constexpr std::size_t kSmall = std::size_t{1} << 16;
+  if (data.size() > kSmall) return out;
+  std::vector<std::uint8_t> other = deflate(data, 12);
+  return other.size() < out.size() ? other : out;
 }
 
 }  // namespace chromapress

@@ -47,7 +47,8 @@ struct Header {
   std::size_t literals, distances, run_codes, bits;
 };
 
-constexpr std::array<std::uint8_t, 19> kRunCodeOrder = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+constexpr std::array<std::uint8_t, 19> kRunCodeOrder = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+                                                        11, 4,  12, 3, 13, 2, 14, 1, 15};
 
 std::size_t used(std::span<const std::uint8_t> lengths, std::size_t least) {
   std::size_t n = lengths.size();
@@ -61,8 +62,10 @@ Header header_of(const CodeCounts& counts) {
   h.distance_lengths = code_lengths(counts.distances, 15);
   h.literals = used(h.literal_lengths, 257);
   h.distances = used(h.distance_lengths, 1);
-  std::vector<std::uint8_t> both(h.literal_lengths.begin(), h.literal_lengths.begin() + static_cast<std::ptrdiff_t>(h.literals));
-  both.insert(both.end(), h.distance_lengths.begin(), h.distance_lengths.begin() + static_cast<std::ptrdiff_t>(h.distances));
+  std::vector<std::uint8_t> both(h.literal_lengths.begin(),
+                                 h.literal_lengths.begin() + static_cast<std::ptrdiff_t>(h.literals));
+  both.insert(both.end(), h.distance_lengths.begin(),
+              h.distance_lengths.begin() + static_cast<std::ptrdiff_t>(h.distances));
   h.runs = runs_of(both);
   std::array<std::uint32_t, 19> run_counts{};
   for (const Run run : h.runs) ++run_counts[run.code];
@@ -86,7 +89,8 @@ CodeCounts smoothed(CodeCounts counts) {
              3 * std::uint64_t{c[j]} * (j - i) <= 4 * sum) {
         sum += c[j++];
       }
-      for (std::size_t m = i; j - i >= 4 && m < j; ++m) c[m] = static_cast<std::uint32_t>((sum + (j - i) / 2) / (j - i));
+      for (std::size_t m = i; j - i >= 4 && m < j; ++m)
+        c[m] = static_cast<std::uint32_t>((sum + (j - i) / 2) / (j - i));
       i = j;
     }
   };
@@ -139,7 +143,8 @@ std::vector<std::size_t> block_ends(std::span<const Token> tokens) {
     }
   }
   std::vector<std::size_t> ends;
-  for (std::size_t end = parts.size(); end > 0; end = previous[end]) ends.push_back(std::min(end * step, tokens.size()));
+  for (std::size_t end = parts.size(); end > 0; end = previous[end])
+    ends.push_back(std::min(end * step, tokens.size()));
   std::reverse(ends.begin(), ends.end());
   return ends;
 }

@@ -29,8 +29,8 @@ class Matches {
 };
 
 /// Finds matches in `data` from the front to the back, looking at no more than `depth` + 1 earlier positions for each.
-/// The positions whose first four bytes have one hash form a binary tree, sorted by what follows, the latest at its root
-/// (as in LZMA and libdeflate); for matches of three bytes only the latest position counts.
+/// The positions whose first four bytes have one hash form a binary tree, sorted by what follows, the latest at its
+/// root (as in LZMA and libdeflate); for matches of three bytes only the latest position counts.
 class MatchFinder {
  public:
   MatchFinder(std::span<const std::uint8_t> data, std::size_t depth);

@@ -16,7 +16,8 @@ std::array<std::uint32_t, N> entropy_costs(const std::array<std::uint32_t, N>& c
   std::array<std::uint32_t, N> costs{};
   // What does not occur would cost a code of its own: as if it occurred half a time.
   for (std::size_t i = 0; i < N; ++i) {
-    const std::uint32_t all = log2_bits(2 * total + 1), own = counts[i] == 0 ? 0 : log2_bits(2 * std::uint64_t{counts[i]});
+    const std::uint32_t all = log2_bits(2 * total + 1),
+                        own = counts[i] == 0 ? 0 : log2_bits(2 * std::uint64_t{counts[i]});
     costs[i] = std::clamp(all - own, kBit, 15 * kBit);
   }
   return costs;

@@ -7,3 +7,6 @@
 #else
 #define CHROMAPRESS_DISPATCH
 #endif
+
+// Into each of the builds.
+#define CHROMAPRESS_INLINE [[gnu::always_inline]] inline

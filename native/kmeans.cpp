@@ -7,6 +7,7 @@
 
 #include "box_tree.hpp"
 #include "nearest.hpp"
+#include "refine.hpp"
 #include "wu.hpp"
 
 namespace chromapress {
@@ -52,7 +53,7 @@ Histogram unprotected(const HistogramView& view, std::span<const Rgba> protected
   return rest;
 }
 
-std::size_t kinds_in(const Histogram& histogram) {
+std::size_t kinds_in(const HistogramView& histogram) {
   std::array<bool, kKinds> seen{};
   for (const Rgba c : histogram.colors) seen[static_cast<std::size_t>(kind_of(c))] = true;
   return static_cast<std::size_t>(std::count(seen.begin(), seen.end(), true));
@@ -64,7 +65,8 @@ std::vector<Centre> starting_centres(const HistogramView& view, const BoxTree& t
   std::vector<Centre> centres;
   const std::size_t fixed = options.protected_colors.size(), movable = options.k - fixed;
   for (const Rgba c : options.protected_colors) centres.push_back(centre_of(premultiply(c), options.space));
-  const Histogram rest = unprotected(view, options.protected_colors);
+  const Histogram without_protected = fixed == 0 ? Histogram{} : unprotected(view, options.protected_colors);
+  const HistogramView rest = fixed == 0 ? view : HistogramView{without_protected.colors, without_protected.counts};
   if (rest.colors.size() <= movable) {
     for (const Rgba c : rest.colors) centres.push_back(centre_of(premultiply(c), options.space));
   } else if (!options.start.empty()) {
@@ -72,7 +74,7 @@ std::vector<Centre> starting_centres(const HistogramView& view, const BoxTree& t
   } else if (movable > 0) {
     require(kinds_in(rest) <= movable, "k is too small: transparent, translucent and opaque colors need a centre each");
     if (fixed == 0) return wu_centres(tree, movable);
-    const BoxTree rest_tree = build_box_tree({rest.colors, rest.counts}, options.space);
+    const BoxTree rest_tree = build_box_tree(rest, options.space);
     for (const Centre& c : wu_centres(rest_tree, movable)) centres.push_back(c);
   }
   check_kinds(tree, centres);
@@ -133,18 +135,23 @@ void move_to_means(std::vector<Centre>& centres, std::span<const Totals> totals,
   }
 }
 
-// Lloyd until the tolerance or the limit, and on until no movable cluster is empty.
-std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, const KMeansOptions& options) {
-  const std::size_t fixed = options.protected_colors.size();
-  std::size_t iterations = 0;
+std::vector<Totals> totals_of(const BoxTree& tree, std::span<const std::uint8_t> labels, std::size_t k) {
+  std::vector<Totals> totals(k);
+  for (std::size_t i = 0; i < tree.size(); ++i) totals[labels[i]].add(tree.weight[i], tree.point(i));
+  return totals;
+}
+
+// Lloyd until the tolerance or the limit. Returns the iterations done.
+std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, std::size_t fixed, std::size_t max_iterations,
+                  double tolerance) {
   double previous = std::numeric_limits<double>::infinity();
-  for (;;) {
+  std::size_t iterations = 0;
+  while (iterations < max_iterations) {
     const std::vector<Totals> totals = nearest_totals(tree, centres);
     // Each reseeding takes inertia away, so that this ends.
     if (reseed_empty(tree, centres, totals, fixed)) continue;
     const double inertia = inertia_of(tree, centres, totals);
-    if (iterations >= options.max_iterations) break;
-    if (previous - inertia <= options.tolerance * inertia) break;
+    if (previous - inertia <= tolerance * inertia) break;
     previous = inertia;
     move_to_means(centres, totals, fixed);
     ++iterations;
@@ -155,13 +162,23 @@ std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, const KMean
 }  // namespace
 
 Clustering kmeans(const HistogramView& view, const KMeansOptions& options) {
+  constexpr std::size_t kIterationsFromOwnStart = 1, kIterationsFromGivenStart = 20;
   check(view, options);
   const BoxTree tree = build_box_tree(view, options.space);
+  const std::size_t fixed = options.protected_colors.size();
   std::vector<Centre> centres = starting_centres(view, tree, options);
+  const bool own_start = options.start.empty();
+  if (own_start && tree.size() > centres.size()) refine(tree, centres, fixed);
 
   Clustering result;
-  result.iterations = lloyd(tree, centres, options);
-  const std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
+  result.iterations =
+      lloyd(tree, centres, fixed,
+            options.max_iterations.value_or(own_start ? kIterationsFromOwnStart : kIterationsFromGivenStart),
+            options.tolerance);
+  std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
+  while (reseed_empty(tree, centres, totals_of(tree, labels, centres.size()), fixed)) {
+    labels = nearest_labels(tree, centres);
+  }
   result.labels.resize(tree.size());
   result.sizes.resize(centres.size());
   for (std::size_t i = 0; i < tree.size(); ++i) {

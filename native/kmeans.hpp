@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,10 +13,11 @@ namespace chromapress {
 
 struct KMeansOptions {
   std::size_t k = kMaxColors;
-  std::span<const Point> start;            // k centres in the clustering space, or empty: Wu's
-  std::span<const Rgba> protected_colors;  // fixed centres, the first of the result
-  ColorSpace space = ColorSpace::srgb;     // where distances are measured
-  std::size_t max_iterations = 20;
+  std::span<const Point> start;               // k centres in the clustering space, or empty: Wu's
+  std::span<const Rgba> protected_colors;     // fixed centres, the first of the result
+  ColorSpace space = ColorSpace::srgb;        // where distances are measured
+  std::optional<std::size_t> max_iterations;  // none: 1 after the engine's own start, 20 after one that was given
+
   double tolerance = 1e-4;  // stop when the inertia falls by less than this times itself
 };
 
@@ -27,8 +29,9 @@ struct Clustering {
   std::size_t iterations = 0;
 };
 
-/// Wu's start, unless one is given, then exact Lloyd. Throws std::invalid_argument on options that make no sense and
-/// where k centres cannot serve every kind of colour that occurs. Of an empty histogram: no clustering, also an error.
+/// Wu's start, refined, unless one is given; then exact Lloyd. Throws std::invalid_argument on options that make no
+/// sense and where k centres cannot serve every kind of colour that occurs. Of an empty histogram: no clustering, also
+/// an error.
 Clustering kmeans(const HistogramView& view, const KMeansOptions& options);
 
 }  // namespace chromapress

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 
+#include "cell_table.hpp"
 #include "color_hash.hpp"
 
 namespace chromapress {
@@ -21,9 +23,20 @@ class Mapper {
       entries_[static_cast<std::size_t>(kind_of(palette[i]))].push_back(
           {to_space(premultiply(palette[i]), space), static_cast<std::uint8_t>(i)});
     }
+    if (space == ColorSpace::srgb && !entries_[static_cast<std::size_t>(Kind::opaque)].empty()) {
+      std::vector<CellTable::Entry> opaque;
+      for (const Entry& e : entries_[static_cast<std::size_t>(Kind::opaque)]) {
+        opaque.push_back({palette[e.number], e.number});
+      }
+      cells_.emplace(opaque);
+    }
   }
 
+  /// Opaque colours in sRGB levels; null where the palette has none or distances are measured elsewhere.
+  CellTable* cells() { return cells_ ? &*cells_ : nullptr; }
+
   std::uint8_t operator()(Rgba color) {
+    if (color.a == 255 && cells_) return (*cells_)(color.r, color.g, color.b);
     const std::uint32_t key = color.a == 0 ? 0 : key_of(color);
     if (key == last_key_ && has_last_) return last_;
     bool is_new = false;
@@ -61,6 +74,7 @@ class Mapper {
 
   ColorSpace space_;
   std::array<std::vector<Entry>, kKinds> entries_;
+  std::optional<CellTable> cells_;
   ColorHash<std::uint8_t> known_;
   std::uint32_t last_key_ = 0;
   std::uint8_t last_ = 0;
@@ -130,6 +144,11 @@ std::vector<std::uint8_t> map_pixels(const Pixels& pixels, std::span<const Rgba>
   Mapper mapper(palette, space);
   if (dither > 0) return map_dithered(pixels, palette, mapper, dither);
   std::vector<std::uint8_t> indices(pixels.size());
+  if (CellTable* cells = mapper.cells(); cells != nullptr && pixels.channels == 3) {
+    const std::uint8_t* p = pixels.data.data();
+    for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = (*cells)(p[3 * i], p[3 * i + 1], p[3 * i + 2]);
+    return indices;
+  }
   for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = mapper(pixels.at(i));
   return indices;
 }

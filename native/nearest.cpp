@@ -18,36 +18,20 @@ using Int8x32 = std::int32_t __attribute__((vector_size(32)));
 using Double4 = double __attribute__((vector_size(32)));
 using Int4x64 = std::int64_t __attribute__((vector_size(32)));
 
-// The centres that may be the nearest of something, in ascending order of their number. The single-precision copy
-// only rules out; the double-precision one decides.
+// The centres of one kind that may be the nearest of something, in ascending order of their number. In single
+// precision, which only rules out; the double-precision centres decide.
 struct Candidates {
   std::size_t size = 0;
   std::array<std::uint8_t, kMaxColors> id;
-  alignas(32) std::array<std::array<float, kMaxColors>, 4> coarse;
-  alignas(32) std::array<float, kMaxColors> coarse_offset;
-  std::array<std::array<double, kMaxColors>, 4> exact;
-  std::array<double, kMaxColors> offset;
+  alignas(32) std::array<std::array<float, kMaxColors>, 4> at;
+  alignas(32) std::array<float, kMaxColors> offset;
 
-  void add(std::uint8_t number, const Centre& centre) {
-    id[size] = number;
-    for (std::size_t d = 0; d < 4; ++d) {
-      exact[d][size] = centre.at[d];
-      coarse[d][size] = static_cast<float>(centre.at[d]);
+  // Fills the last vector with centres that are nearest to nothing.
+  void pad() {
+    for (std::size_t i = size; i % kFloatLanes != 0; ++i) {
+      for (auto& column : at) column[i] = 0;
+      offset[i] = std::numeric_limits<float>::infinity();
     }
-    offset[size] = centre.offset;
-    coarse_offset[size] = static_cast<float>(centre.offset);
-    ++size;
-  }
-
-  void take(const Candidates& from, std::size_t i) {
-    id[size] = from.id[i];
-    for (std::size_t d = 0; d < 4; ++d) {
-      exact[d][size] = from.exact[d][i];
-      coarse[d][size] = from.coarse[d][i];
-    }
-    offset[size] = from.offset[i];
-    coarse_offset[size] = from.coarse_offset[i];
-    ++size;
   }
 };
 
@@ -61,95 +45,141 @@ inline void load(Vector& v, const T* p) {
 // and c* the candidate nearest to m, any x = m + t in the box has
 //   |x - c|^2 - |x - c*|^2 = |m - c|^2 - |m - c*|^2 - 2 t (c - c*) >= |m - c|^2 - |m - c*|^2 - 2 sum h |c - c*|,
 // so that c is out where the right side is above the rounding error of single precision.
-CHROMAPRESS_DISPATCH
-void rule_out(const Box& box, const Candidates& from, Candidates& kept) {
-  kept.size = 0;
-  std::array<float, 4> middle, half;
-  for (std::size_t d = 0; d < 4; ++d) {
+template <std::size_t D>
+CHROMAPRESS_INLINE std::size_t rule_out_in(const Box& box, const Candidates& from, std::uint8_t* kept) {
+  std::array<float, D> middle, half;
+  for (std::size_t d = 0; d < D; ++d) {
     middle[d] = static_cast<float>(0.5 * (box.lo[d] + box.hi[d]));
     half[d] = static_cast<float>(0.5 * (box.hi[d] - box.lo[d]) * 1.00001 + 1e-4);
   }
   alignas(32) std::array<float, kMaxColors> distance;
+  Float8 least = Float8{} + std::numeric_limits<float>::infinity();
+  Int8x32 where{}, position = {0, 1, 2, 3, 4, 5, 6, 7};
   for (std::size_t i = 0; i < from.size; i += kFloatLanes) {
     Float8 sum, column;
-    load(sum, &from.coarse_offset[i]);
-    for (std::size_t d = 0; d < 4; ++d) {
-      load(column, &from.coarse[d][i]);
+    load(sum, &from.offset[i]);
+    for (std::size_t d = 0; d < D; ++d) {
+      load(column, &from.at[d][i]);
       const Float8 delta = column - middle[d];
       sum += delta * delta;
     }
     std::memcpy(&distance[i], &sum, sizeof sum);
+    const Int8x32 closer = sum < least;
+    where = closer ? position : where;
+    least = closer ? sum : least;
+    position += static_cast<std::int32_t>(kFloatLanes);
   }
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < from.size; ++i) best = distance[i] < distance[best] ? i : best;
+  std::size_t lane_of_least = 0;
+  for (std::size_t lane = 1; lane < kFloatLanes; ++lane) {
+    if (least[lane] < least[lane_of_least]) lane_of_least = lane;
+  }
+  const auto best = static_cast<std::size_t>(where[lane_of_least]);
+  std::size_t size = 0;
   for (std::size_t i = 0; i < from.size; i += kFloatLanes) {
     Float8 reach{}, own, column;
-    for (std::size_t d = 0; d < 4; ++d) {
-      load(column, &from.coarse[d][i]);
-      const Float8 delta = column - from.coarse[d][best];
+    for (std::size_t d = 0; d < D; ++d) {
+      load(column, &from.at[d][i]);
+      const Float8 delta = column - from.at[d][best];
       reach += half[d] * (delta < 0.0f ? -delta : delta);
     }
     load(own, &distance[i]);
     const Int8x32 keep = own - distance[best] - (reach + reach) <= 4e-5f * (own + 1.0f);
-    for (std::size_t lane = 0; lane < kFloatLanes && i + lane < from.size; ++lane) {
-      if (keep[lane] != 0) kept.take(from, i + lane);
+    const std::size_t lanes = std::min(kFloatLanes, from.size - i);
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      kept[size] = static_cast<std::uint8_t>(i + lane);
+      size += static_cast<std::size_t>(keep[lane] & 1);
     }
+  }
+  return size;
+}
+
+// Opaque colours differ in three coordinates only.
+CHROMAPRESS_DISPATCH
+std::size_t rule_out(const Box& box, bool opaque, const Candidates& from, std::uint8_t* kept) {
+  return opaque ? rule_out_in<3>(box, from, kept) : rule_out_in<4>(box, from, kept);
+}
+
+using Columns = std::array<std::vector<double>, 4>;
+
+template <std::size_t D>
+CHROMAPRESS_INLINE void label_in(const Columns& columns, std::size_t begin, std::size_t end,
+                                 std::span<const Centre> centres, const std::uint8_t* ids, std::size_t count,
+                                 std::uint8_t* labels) {
+  for (std::size_t i = begin; i < end; i += kDoubleLanes) {
+    std::array<Double4, D> x;
+    for (std::size_t d = 0; d < D; ++d) load(x[d], &columns[d][i]);
+    Double4 least = Double4{} + std::numeric_limits<double>::infinity();
+    Int4x64 nearest{};
+    for (std::size_t c = 0; c < count; ++c) {
+      const Centre& centre = centres[ids[c]];
+      Double4 distance{};
+      for (std::size_t d = 0; d < D; ++d) distance += (x[d] - centre.at[d]) * (x[d] - centre.at[d]);
+      distance += centre.offset;
+      const Int4x64 closer = distance < least;
+      least = closer ? distance : least;
+      nearest = closer ? Int4x64{} + ids[c] : nearest;
+    }
+    const std::size_t lanes = std::min(kDoubleLanes, end - i);
+    for (std::size_t lane = 0; lane < lanes; ++lane) labels[i + lane] = static_cast<std::uint8_t>(nearest[lane]);
   }
 }
 
-// The nearest candidate of each colour of a leaf.
+// The nearest candidate of each of some points: labels[i] for columns[.][i].
 CHROMAPRESS_DISPATCH
-void label_colors(const BoxTree& tree, std::size_t begin, std::size_t end, const Candidates& candidates,
-                  std::uint8_t* labels) {
-  for (std::size_t i = begin; i < end; i += kDoubleLanes) {
-    Double4 x0, x1, x2, x3;
-    load(x0, &tree.x[0][i]);
-    load(x1, &tree.x[1][i]);
-    load(x2, &tree.x[2][i]);
-    load(x3, &tree.x[3][i]);
-    Double4 least = Double4{} + std::numeric_limits<double>::infinity();
-    Int4x64 nearest{};
-    for (std::size_t c = 0; c < candidates.size; ++c) {
-      const Double4 d0 = x0 - candidates.exact[0][c], d1 = x1 - candidates.exact[1][c],
-                    d2 = x2 - candidates.exact[2][c], d3 = x3 - candidates.exact[3][c];
-      const Double4 distance = d0 * d0 + d1 * d1 + d2 * d2 + d3 * d3 + candidates.offset[c];
-      const Int4x64 closer = distance < least;
-      least = closer ? distance : least;
-      nearest = closer ? Int4x64{} + candidates.id[c] : nearest;
-    }
-    for (std::size_t lane = 0; lane < kDoubleLanes && i + lane < end; ++lane) {
-      labels[i + lane] = static_cast<std::uint8_t>(nearest[lane]);
-    }
+void label(const Columns& columns, std::size_t begin, std::size_t end, bool opaque, std::span<const Centre> centres,
+           const std::uint8_t* ids, std::size_t count, std::uint8_t* labels) {
+  if (opaque) {
+    label_in<3>(columns, begin, end, centres, ids, count, labels);
+  } else {
+    label_in<4>(columns, begin, end, centres, ids, count, labels);
   }
+}
+
+// The centres of a kind.
+void take_kind(std::span<const Centre> centres, std::size_t kind, Candidates& all) {
+  all.size = 0;
+  for (std::size_t c = 0; c < centres.size(); ++c) {
+    if (static_cast<std::size_t>(centres[c].kind) != kind) continue;
+    all.id[all.size] = static_cast<std::uint8_t>(c);
+    for (std::size_t d = 0; d < 4; ++d) all.at[d][all.size] = static_cast<float>(centres[c].at[d]);
+    all.offset[all.size++] = static_cast<float>(centres[c].offset);
+  }
+  assert(all.size > 0);
+  all.pad();
 }
 
 // Walks the tree: `whole(box, first_color, last_color, centre)` where one centre is left for a box, else
-// `single(begin, end, candidates)` for the colours of a leaf.
+// `single(begin, end, opaque, ids, count)` for the colours of a leaf.
 template <typename Whole, typename Single>
 void walk(const BoxTree& tree, std::span<const Centre> centres, Whole whole, Single single) {
-  Candidates all{}, of_group{}, of_leaf{};
+  Candidates all{}, of_group{};
+  std::array<std::uint8_t, kMaxColors> kept, ids;
   for (std::size_t kind = 0; kind < kKinds; ++kind) {
     const Box& root = tree.kinds[kind];
     if (root.begin == root.end) continue;
-    all.size = 0;
-    for (std::size_t c = 0; c < centres.size(); ++c) {
-      if (static_cast<std::size_t>(centres[c].kind) == kind) all.add(static_cast<std::uint8_t>(c), centres[c]);
-    }
-    assert(all.size > 0);
+    const bool opaque = static_cast<Kind>(kind) == Kind::opaque;
+    take_kind(centres, kind, all);
     for (std::size_t g = root.begin; g < root.end; ++g) {
       const Box& group = tree.groups[g];
-      rule_out(group, all, of_group);
+      of_group.size = rule_out(group, opaque, all, kept.data());
       if (of_group.size == 1) {
-        whole(group, tree.leaves[group.begin].begin, tree.leaves[group.end - 1].end, of_group.id[0]);
+        whole(group, tree.leaves[group.begin].begin, tree.leaves[group.end - 1].end, all.id[kept[0]]);
         continue;
       }
+      for (std::size_t i = 0; i < of_group.size; ++i) {
+        of_group.id[i] = all.id[kept[i]];
+        for (std::size_t d = 0; d < 4; ++d) of_group.at[d][i] = all.at[d][kept[i]];
+        of_group.offset[i] = all.offset[kept[i]];
+      }
+      of_group.pad();
       for (std::size_t l = group.begin; l < group.end; ++l) {
         const Box& leaf = tree.leaves[l];
-        rule_out(leaf, of_group, of_leaf);
-        if (of_leaf.size == 1) {
-          whole(leaf, leaf.begin, leaf.end, of_leaf.id[0]);
+        const std::size_t count = rule_out(leaf, opaque, of_group, kept.data());
+        for (std::size_t i = 0; i < count; ++i) ids[i] = of_group.id[kept[i]];
+        if (count == 1) {
+          whole(leaf, leaf.begin, leaf.end, ids[0]);
         } else {
-          single(leaf.begin, leaf.end, of_leaf);
+          single(leaf.begin, leaf.end, opaque, ids.data(), count);
         }
       }
     }
@@ -164,8 +194,8 @@ std::vector<Totals> nearest_totals(const BoxTree& tree, std::span<const Centre> 
   walk(
       tree, centres,
       [&](const Box& box, std::size_t, std::size_t, std::uint8_t centre) { totals[centre].add(box.totals); },
-      [&](std::size_t begin, std::size_t end, const Candidates& candidates) {
-        label_colors(tree, begin, end, candidates, labels.data());
+      [&](std::size_t begin, std::size_t end, bool opaque, const std::uint8_t* ids, std::size_t count) {
+        label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
         for (std::size_t i = begin; i < end; ++i) totals[labels[i]].add(tree.weight[i], tree.point(i));
       });
   return totals;
@@ -179,9 +209,28 @@ std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Ce
         std::fill(labels.begin() + static_cast<std::ptrdiff_t>(begin),
                   labels.begin() + static_cast<std::ptrdiff_t>(end), centre);
       },
-      [&](std::size_t begin, std::size_t end, const Candidates& candidates) {
-        label_colors(tree, begin, end, candidates, labels.data());
+      [&](std::size_t begin, std::size_t end, bool opaque, const std::uint8_t* ids, std::size_t count) {
+        label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
       });
+  return labels;
+}
+
+std::vector<std::uint8_t> nearest_to_leaves(const BoxTree& tree, std::span<const Centre> centres) {
+  std::vector<std::uint8_t> labels(tree.leaves.size());
+  Candidates all{};
+  std::array<std::uint8_t, kMaxColors> kept;
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    const Box& root = tree.kinds[kind];
+    if (root.begin == root.end) continue;
+    const bool opaque = static_cast<Kind>(kind) == Kind::opaque;
+    take_kind(centres, kind, all);
+    for (std::size_t g = root.begin; g < root.end; ++g) {
+      const Box& group = tree.groups[g];
+      const std::size_t count = rule_out(group, opaque, all, kept.data());
+      for (std::size_t i = 0; i < count; ++i) kept[i] = all.id[kept[i]];
+      label(tree.leaf_mean, group.begin, group.end, opaque, centres, kept.data(), count, labels.data());
+    }
+  }
   return labels;
 }
 

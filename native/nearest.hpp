@@ -25,4 +25,7 @@ std::vector<Totals> nearest_totals(const BoxTree& tree, std::span<const Centre> 
 /// For each colour, in the tree's order, the nearest centre (the first of equals).
 std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres);
 
+/// For the mean of each leaf the nearest centre, near ties either way.
+std::vector<std::uint8_t> nearest_to_leaves(const BoxTree& tree, std::span<const Centre> centres);
+
 }  // namespace chromapress

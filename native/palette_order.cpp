@@ -160,6 +160,9 @@ std::int64_t order_cost(const Neighbors& neighbors, std::span<const std::uint8_t
 std::vector<std::uint8_t> palette_order(const Neighbors& neighbors, std::size_t first, std::size_t exchanges) {
   std::vector<std::uint8_t> order = chain(neighbors);
   std::stable_partition(order.begin(), order.end(), [first](std::uint8_t entry) { return entry < first; });
+  std::vector<std::uint8_t> given(order.size());
+  std::iota(given.begin(), given.end(), std::uint8_t{0});
+  if (order_cost(neighbors, given) < order_cost(neighbors, order)) order.swap(given);
   const std::size_t n = order.size();
   if (n < 3 || exchanges == 0) return order;
 
@@ -183,7 +186,8 @@ std::vector<std::uint8_t> palette_order(const Neighbors& neighbors, std::size_t 
     const std::size_t from = std::max(low, a > reach ? a - reach : 0), to = std::min(high, a + reach + 1);
     const std::size_t b = from + random.below(to - from);
     if (a == b) continue;
-    const std::int64_t threshold = typical * static_cast<std::int64_t>(left) / static_cast<std::int64_t>(16 * exchanges);
+    const std::int64_t threshold =
+        typical * static_cast<std::int64_t>(left) / static_cast<std::int64_t>(16 * exchanges);
     const std::int64_t growth = arrangement.growth(a, b);
     if (growth >= threshold) continue;
     arrangement.exchange(a, b);

@@ -26,7 +26,8 @@ class Neighbors {
 std::int64_t order_cost(const Neighbors& neighbors, std::span<const std::uint8_t> order);
 
 /// An order of low cost in which the entries below `first` come first. `exchanges`: how many exchanges of two entries
-/// are tried after Zeng's order, by threshold accepting (Dueck and Scheuer 1990). Deterministic.
+/// are tried after Zeng's order (or the given one, where that is better), by threshold accepting (Dueck and Scheuer
+/// 1990). Deterministic.
 std::vector<std::uint8_t> palette_order(const Neighbors& neighbors, std::size_t first, std::size_t exchanges);
 
 }  // namespace chromapress

@@ -114,7 +114,8 @@ std::vector<std::uint8_t> some_rows(const std::vector<std::uint8_t>& packed, std
   std::vector<std::uint8_t> result;
   for (std::size_t at = 0; at < packed.size(); at += kBlock * share * bytes) {
     const auto first = packed.begin() + static_cast<std::ptrdiff_t>(at);
-    result.insert(result.end(), first, first + static_cast<std::ptrdiff_t>(std::min(kBlock * bytes, packed.size() - at)));
+    result.insert(result.end(), first,
+                  first + static_cast<std::ptrdiff_t>(std::min(kBlock * bytes, packed.size() - at)));
   }
   return result;
 }
@@ -170,7 +171,9 @@ Written write_rows(Indexed image, std::size_t width, std::size_t height, const P
   const auto attempt = [&](bool given_order, unsigned depth, std::initializer_list<Filtering> filterings) {
     for (const Filtering filtering : filterings) {
       const Layout layout = {given_order, depth, filtering};
-      attempts.push_back({layout, deflate(rows(layout, repetitive ? (plan.tried_rows + 3) / 4 : plan.tried_rows), repetitive ? 6 : 1).size()});
+      attempts.push_back(
+          {layout,
+           deflate(rows(layout, repetitive ? (plan.tried_rows + 3) / 4 : plan.tried_rows), repetitive ? 6 : 1).size()});
     }
   };
   for (const unsigned depth : {least_depth, 8u}) {

@@ -15,7 +15,8 @@ constexpr std::size_t kTypes = 5;
 using Bytes = const std::uint8_t*;
 
 [[gnu::always_inline]] inline int paeth(int left, int up, int corner) {
-  const int to_left = std::abs(up - corner), to_up = std::abs(left - corner), to_corner = std::abs(left + up - 2 * corner);
+  const int to_left = std::abs(up - corner), to_up = std::abs(left - corner),
+            to_corner = std::abs(left + up - 2 * corner);
   return to_left <= to_up && to_left <= to_corner ? left : to_up <= to_corner ? up : corner;
 }
 

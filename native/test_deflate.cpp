@@ -164,10 +164,11 @@ void codes_are_optimal(std::mt19937& random) {
 
 void lengths_and_distances_have_their_codes() {
   // The bases of RFC 1951, section 3.2.5.
-  const std::uint16_t lengths[] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23,
+  const std::uint16_t lengths[] = {3,  4,  5,  6,  7,  8,  9,  10, 11, 13,  15,  17,  19,  23,
                                    27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227};
-  const std::uint16_t distances[] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
-                                     193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+  const std::uint16_t distances[] = {1,    2,    3,    4,    5,    7,    9,    13,    17,    25,
+                                     33,   49,   65,   97,   129,  193,  257,  385,   513,   769,
+                                     1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
   for (std::size_t length = kMinMatch; length < kMaxMatch; ++length) {
     const Coded coded = code_of_length(length);
     CHECK(lengths[coded.code - 257] + coded.extra == length && coded.extra < 1u << coded.extra_bits);

@@ -45,8 +45,7 @@ int main() {
     const Histogram h = histogram(pixels);
     for (const std::size_t k : {2u, 3u, 11u}) {
       std::vector<std::uint8_t> labels;
-      for (std::size_t i = 0; i < h.colors.size(); ++i)
-        labels.push_back(static_cast<std::uint8_t>(h.colors[i].r % k));
+      for (std::size_t i = 0; i < h.colors.size(); ++i) labels.push_back(static_cast<std::uint8_t>(h.colors[i].r % k));
       CHECK(std::abs(silhouette({h.colors, h.counts}, labels) - by_definition(pixels, h, labels, k)) < 1e-9);
     }
     CHECK_THROWS(silhouette({h.colors, h.counts}, std::vector<std::uint8_t>(h.colors.size(), 7)));

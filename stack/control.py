@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from stack.home import Home, StackError, port_is_free, port_variable, record_ports, recorded_ports
 from stack.process import Service, log_file, running, start, started, stop
 
-START_TIMEOUT_S = 180
+START_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 15
 POLL_S = 0.2
 
@@ -54,6 +54,8 @@ def up(home: Home, services: Sequence[Service], say: Callable[[str], None]) -> N
     record_ports(home)
     for service in services:
         if not running(home, service.name):
+            # One that ended by itself may have left children behind.
+            stop(home, service.name, STOP_TIMEOUT_S)
             say(f"starting {service.name}")
             start(home, service)
     deadline = time.monotonic() + START_TIMEOUT_S

@@ -4,7 +4,7 @@ started when the first test asks for them and always ended.
 
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import pytest
@@ -24,16 +24,20 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def free_ports() -> dict[str, int]:
-    """A free port for every service, below the range from which Linux gives ports to client connections."""
-    candidates = (port for port in random.sample(range(20000, 32000), 2000) if port_is_free(port))
-    return {name: next(candidates) for name in DEFAULT_PORTS}
+def free_ports() -> Callable[[], dict[str, int]]:
+    """Finds a free port for every service, below the range from which Linux gives ports to client connections."""
+
+    def find() -> dict[str, int]:
+        candidates = (port for port in random.sample(range(20000, 32000), 2000) if port_is_free(port))
+        return {name: next(candidates) for name in DEFAULT_PORTS}
+
+    return find
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory, free_ports: dict[str, int]) -> Home:
+def home(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[], dict[str, int]]) -> Home:
     """An empty state folder with free ports."""
-    return Home(tmp_path_factory.mktemp("chromapress"), free_ports)
+    return Home(tmp_path_factory.mktemp("chromapress"), free_ports())
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,9 @@ class Publication:
         """One published file, by the manifest's published_path and pack."""
         if pack is None:
             return self.store.read(f"{self.paths.images}/{published_path}")
-        packed = io.BytesIO(self.store.read(f"{self.paths.images}/part-{pack:05}.parquet"))
-        found = pq.read_table(packed, columns=["content"], filters=[("published_path", "=", published_path)])
+        # Of the pack, a block in size, only the row group that may hold it.
+        with self.store.reader(f"{self.paths.images}/part-{pack:05}.parquet") as packed:
+            found = pq.read_table(packed, columns=["content"], filters=[("published_path", "=", published_path)])
         content: bytes = found["content"][0].as_py()
         return content
 

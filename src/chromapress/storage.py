@@ -88,6 +88,10 @@ class Hdfs:
         with self._client.read(path) as reader:
             return bytes(reader.read())
 
+    def reader(self, path: str) -> io.RawIOBase:
+        """A file to read here and there; close it."""
+        return self._client.read(path)
+
     def write(self, path: str, content: bytes) -> None:
         """Write a file, or replace it; a reader may see it half written."""
         with self._client.create(path, WriteOptions(overwrite=True, create_parent=True)) as writer:

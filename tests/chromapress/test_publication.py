@@ -2,6 +2,7 @@
 
 import io
 
+import hdfs_native
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,16 +28,26 @@ def test_only_the_columns_asked_for_are_read(store: Hdfs, published: DatasetPath
     assert manifest.column_names == ["relative_path", "k"]
 
 
-def test_an_image_is_found_in_its_pack(store: Hdfs, root: str) -> None:
+def test_an_image_is_found_in_its_pack_of_which_little_is_read(
+    store: Hdfs, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     partition = DatasetPaths(root, "maps").partition("dt=2026-11-23")
-    pack = pa.table({"published_path": [f"{n}.png" for n in range(500)], "content": [b"%d" % n for n in range(500)]})
+    contents = [b"%d" % number + bytes(10_000) for number in range(500)]
+    pack = pa.table({"published_path": [f"{number:03}.png" for number in range(500)], "content": contents})
     packed = io.BytesIO()
-    pq.write_table(pack, packed, row_group_size=64)
+    pq.write_table(pack, packed, row_group_size=64, compression="none", use_dictionary=False)
     store.write(f"{partition.version('v').images}/part-00002.parquet", packed.getvalue())
     store.write(partition.current, b"v\n")
     publication = current(store, partition)
-    assert publication.image("0.png", 2) == b"0"
-    assert publication.image("321.png", 2) == b"321"
+    assert publication.image("000.png", 2) == contents[0]
+    sizes: list[int] = []
+    read = hdfs_native.FileReader.read
+    monkeypatch.setattr(
+        hdfs_native.FileReader, "read", lambda reader, size=-1: sizes.append(size) or read(reader, size)
+    )
+    assert publication.image("321.png", 2) == contents[321]
+    assert all(size >= 0 for size in sizes)
+    assert sum(sizes) < len(packed.getvalue()) / 3
 
 
 def test_a_new_version_is_what_readers_get_from_then_on(store: Hdfs, root: str, made: Made) -> None:

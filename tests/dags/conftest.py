@@ -3,12 +3,18 @@
 Airflow reads its configuration when it is imported first, so it is set here, before any test module is.
 """
 
+import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from hdfs import InsecureClient
+
+from stack.hdfs import Address
 
 PROJECT = Path(__file__).resolve().parents[2]
 _HOME = tempfile.TemporaryDirectory(prefix="chromapress-airflow-")
@@ -27,3 +33,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
+
+
+@pytest.fixture(autouse=True)
+def shipped_estate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The defaults of [chromapress], whatever the tests of the running Airflow have set."""
+    for name in [name for name in os.environ if name.startswith("AIRFLOW__CHROMAPRESS__")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def client(hdfs: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[InsecureClient]:
+    """The landing zone, through the same WebHDFS that the operators use."""
+    address = urlsplit(hdfs.webhdfs)
+    connection = {"conn_type": "webhdfs", "host": address.hostname, "port": address.port, "login": hdfs.user}
+    monkeypatch.setenv("AIRFLOW_CONN_WEBHDFS_DEFAULT", json.dumps(connection))
+    client = InsecureClient(hdfs.webhdfs, user=hdfs.user)
+    yield client
+    client.delete("/chromapress/scans", recursive=True)
+    client._session.close()

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSensorTimeout
 from dataset_run import Dataset
-from hdfs import InsecureClient
 from landing_sensor import LandingSensor
 from partition_lock import give_back
 
@@ -25,18 +24,6 @@ class TaskInstance:
 
     def get_first_reschedule_date(self, _context):
         return self.waiting_since
-
-
-@pytest.fixture
-def client(hdfs, monkeypatch):
-    """The landing zone, through the same WebHDFS that the sensor uses."""
-    address = urlsplit(hdfs.webhdfs)
-    connection = {"conn_type": "webhdfs", "host": address.hostname, "port": address.port, "login": hdfs.user}
-    monkeypatch.setenv("AIRFLOW_CONN_WEBHDFS_DEFAULT", json.dumps(connection))
-    client = InsecureClient(hdfs.webhdfs, user=hdfs.user)
-    yield client
-    client.delete("/chromapress/scans", recursive=True)
-    client._session.close()
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def test_a_job_is_told_its_run_and_finds_the_modules_beside_it(tmp_path):
     assert json.loads((tmp_path / "argv.json").read_text()) == argv
 
 
-def test_ingest_is_handed_the_configuration_with_the_parameters_of_the_run(tmp_path):
+def test_ingest_is_handed_the_configuration_with_the_parameters_of_the_run(tmp_path, client):
     told = "import json\ndef write(path, argv):\n    path.write_text(json.dumps(argv))"
     (tmp_path / "told.py").write_text(told)
     typed = "{{ 7 * 7 }} $(id) '\"\\"
@@ -143,6 +143,15 @@ def test_ingest_is_handed_the_configuration_with_the_parameters_of_the_run(tmp_p
     assert argv[-2] == "--config"
     config = DatasetConfig.model_validate_json(argv[-1])
     assert (config.palette.k, config.source.ready_marker) == (16, typed)
+
+
+def test_ingest_does_not_start_spark_to_find_out_that_the_partition_is_held(tmp_path, client):
+    lock = {"owner": "backfill__b", "expires": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
+    client.write("/chromapress/scans/work/dt=2026-11-23/_lock/1", json.dumps(lock).encode())
+    ingest = make(IngestOperator, "ingest", tmp_path, "")
+    with pytest.raises(AirflowRescheduleException):
+        execute(ingest, context())
+    assert ingest._hook is None
 
 
 @pytest.mark.parametrize(

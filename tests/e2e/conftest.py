@@ -21,7 +21,7 @@ from PIL import Image
 from chromapress.config import DatasetConfig
 from chromapress.paths import DatasetPaths
 from stack import airflow as stack_airflow
-from stack import control
+from stack import control, spark
 from stack.hdfs import Address as HdfsAddress
 from stack.home import Home
 
@@ -29,7 +29,7 @@ from stack.home import Home
 _DATASETS = tempfile.TemporaryDirectory(prefix="chromapress-datasets-")
 os.environ |= {
     "AIRFLOW__CHROMAPRESS__DATASETS_FOLDER": _DATASETS.name,
-    "AIRFLOW__CHROMAPRESS__RETRY_DELAY_SECONDS": "2",
+    "AIRFLOW__CHROMAPRESS__RETRY_DELAY_SECONDS": "10",
     "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3",
 }
@@ -95,6 +95,13 @@ class Pipeline:
 
         return self.wait_for(f"end of {run_id}", ended, timeout_s)
 
+    def succeed(self, dag_id: str, run_id: str) -> None:
+        """Wait for a run's success; where it fails, its tasks' logs are the message."""
+        if self.end(dag_id, run_id) != "success":
+            tasks = self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+            failed = [(task["task_id"], task["try_number"]) for task in tasks if task["state"] == "failed"]
+            pytest.fail("\n".join(self.log(dag_id, run_id, task_id, attempt) for task_id, attempt in failed))
+
     def task(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
         return dict(self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"))
 
@@ -104,7 +111,7 @@ class Pipeline:
         answer = self.api.get(path, headers={"Accept": "application/x-ndjson"})
         lines = []
         for line in map(json.loads, answer.text.splitlines()):
-            lines.append(line["event"])
+            lines.append(line.get("event", ""))
             lines += [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or []]
         return "\n".join(lines)
 
@@ -147,6 +154,7 @@ def picture(seed: int) -> bytes:
 def airflow(home: Home, hdfs: HdfsAddress) -> Iterator[stack_airflow.Address]:
     """A running Airflow on that HDFS."""
     try:
+        spark.make_archives(print)
         stack_airflow.prepare(home)
         control.up(home, stack_airflow.services(home), print)
         stack_airflow.make_pool(home)

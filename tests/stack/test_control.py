@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from stack.home import Home, StackError
 
 
 @pytest.fixture
-def home(tmp_path: Path, free_ports: Mapping[str, int]) -> Iterator[Home]:
-    home = Home(tmp_path, free_ports)
+def home(tmp_path: Path, free_ports: Callable[[], dict[str, int]]) -> Iterator[Home]:
+    home = Home(tmp_path, free_ports())
     yield home
     control.down(home, ["sleeper"], print)
 
@@ -61,3 +62,14 @@ def test_states_are_told_apart(home: Home) -> None:
     os.kill(running.pid, 9)
     process.wait_ended([running], 10)
     assert control.look(home, sleeper()).problem == f"has ended by itself, see {process.log_file(home, 'sleeper')}"
+
+
+def test_children_of_a_crashed_service_end_before_it_is_started_again(home: Home) -> None:
+    control.up(home, [sleeper("sleep 60 & wait")], print)
+    crashed = process.running(home, "sleeper")
+    assert crashed
+    while len(family := process.family(crashed.pid)) < 2:
+        time.sleep(0.02)
+    os.kill(crashed.pid, 9)
+    control.up(home, [sleeper()], print)
+    assert not [member for member in family if process.alive(member)]
