@@ -37,18 +37,18 @@ class LandingSensor(WebHdfsSensor):
 
     def poke(self, context: Any) -> bool:
         run = read_run(self.dataset, context)
-        missing = self._what_is_missing(run)
+        missing = self._what_is_missing(run, context)
         if missing is None:
             return True
         self._missing = missing
         self.log.info("%s; looking again in %g s", missing, self.poke_interval)
         return False
 
-    def _what_is_missing(self, run: DatasetRun) -> str | None:
+    def _what_is_missing(self, run: DatasetRun, context: Any) -> str | None:
         """Why the run cannot go on yet, in one sentence."""
         try:
             with webhdfs(self.webhdfs_conn_id) as client:
-                return self._not_landed(run, client) or held_by_another(run, client)
+                return self._not_landed(run, client) or held_by_another(run, client, context)
         except NameNodeAwayError as error:
             return str(error)
         except HdfsError as error:

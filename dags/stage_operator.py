@@ -21,7 +21,7 @@ from airflow.sdk import Asset, timezone
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 from dataset_run import Dataset, DatasetRun, read_run
 from namenode import read, webhdfs
-from partition_lock import give_back, held_by_another
+from partition_lock import held_by_another
 
 from chromapress.config import DatasetConfig
 from chromapress.paths import STAGES
@@ -67,16 +67,14 @@ class StageOperator(SparkSubmitOperator):
         **kwargs: Any,
     ) -> None:
         application = str(jobs_folder / f"{stage}.py")
-        super().__init__(task_id=stage, application=application, on_failure_callback=give_back, **kwargs)
+        super().__init__(task_id=stage, application=application, **kwargs)
         self.stage = stage
         self.dataset = dataset
         self.jobs_folder = jobs_folder
         self.webhdfs_conn_id = webhdfs_conn_id
-        self._context: Any = None
 
     def execute(self, context: Any) -> None:
         """Run the job; its failure as the exception that its exit code asks for."""
-        self._context = context
         run = read_run(self.dataset, context)
         self._before(run, context)
         self.name = f"chromapress {self.dataset.name} {run.partition} {self.stage}"
@@ -88,11 +86,6 @@ class StageOperator(SparkSubmitOperator):
         except AirflowException as error:
             raise self._failure(error, run.config, context) from None
         self._after(run, context)
-
-    def on_kill(self) -> None:
-        """Stopped by hand or by its timeout: Spark ends, and the partition is free for the next run."""
-        super().on_kill()
-        give_back(self._context)
 
     def _get_hook(self) -> SparkSubmitHook:
         hook = super()._get_hook()
@@ -149,7 +142,7 @@ class IngestOperator(StageOperator):
 
     def _before(self, run: DatasetRun, context: Any) -> None:
         with webhdfs(self.webhdfs_conn_id) as client:
-            holder = held_by_another(run, client)
+            holder = held_by_another(run, client, context)
         if holder:
             raise self._wait(holder, run.config, context)
 

@@ -25,9 +25,11 @@ from chromapress.quantization import Quantized, apply_palette, quantize
 from chromapress.tables import INGESTED, QUANTIZED, SELECTED
 
 # MLlib's start depends on how many partitions there are and on what is in each: both are fixed here.
-_POOL_PARTITIONS: Final = 4
+_COLORS_PER_PARTITION: Final = 250_000
 _SEED: Final = 1
 _ITERATIONS: Final = 20
+# Centres that move less than a quarter of a level are where they belong: entries are whole levels.
+_TOLERANCE: Final = 0.25 * 255
 
 
 def quantize_each(images: DataFrame, config: DatasetConfig) -> DataFrame:
@@ -81,18 +83,19 @@ def _mllib_palette(pool: DataFrame, k: int) -> np.ndarray:
     Features are premultiplied and times 255, hence whole numbers, whose sums are exact: the centres do not depend on
     the order in which Spark adds them up.
     """
-    # By the hash of the colour and in its order, so that a partition's content depends on the colours alone.
-    colors = pool.repartition(_POOL_PARTITIONS, "rgba").sortWithinPartitions("rgba")
-    if k == 0 or colors.isEmpty():
+    colors = pool.count()
+    if k == 0 or colors == 0:
         return np.zeros((0, 4), np.uint8)
+    # By the hash of the colour and in its order, so that a partition's content depends on the colours alone.
+    ordered = pool.repartition(-(-colors // _COLORS_PER_PARTITION), "rgba").sortWithinPartitions("rgba")
     channel = [functions.shiftright("rgba", shift).bitwiseAND(255) for shift in (24, 16, 8, 0)]
     features = functions.array(*(one * channel[3] for one in channel[:3]), channel[3] * 255)
-    points = colors.select(
+    points = ordered.select(
         array_to_vector(features.cast("array<double>")).alias("features"),
         functions.col("count").cast("double").alias("weight"),
     )
     # Not cached here: fit caches what it makes of the points, and only if they are not.
-    model = KMeans(k=k, weightCol="weight", seed=_SEED, maxIter=_ITERATIONS, tol=1e-3).fit(points)
+    model = KMeans(k=k, weightCol="weight", seed=_SEED, maxIter=_ITERATIONS, tol=_TOLERANCE).fit(points)
     centres = np.array(model.clusterCenters()) / 255
     return np.unique(straight(centres), axis=0)
 

@@ -45,8 +45,11 @@ inline void load(Vector& v, const T* p) {
 // and c* the candidate nearest to m, any x = m + t in the box has
 //   |x - c|^2 - |x - c*|^2 = |m - c|^2 - |m - c*|^2 - 2 t (c - c*) >= |m - c|^2 - |m - c*|^2 - 2 sum h |c - c*|,
 // so that c is out where the right side is above the rounding error of single precision.
+//
+// With `runner_up`, those are kept that may be the nearest or the second: only what is out against the two candidates
+// nearest to m is out.
 template <std::size_t D>
-CHROMAPRESS_INLINE std::size_t rule_out_in(const Box& box, const Candidates& from, std::uint8_t* kept) {
+CHROMAPRESS_INLINE std::size_t rule_out_in(const Box& box, const Candidates& from, bool runner_up, std::uint8_t* kept) {
   std::array<float, D> middle, half;
   for (std::size_t d = 0; d < D; ++d) {
     middle[d] = static_cast<float>(0.5 * (box.lo[d] + box.hi[d]));
@@ -74,16 +77,25 @@ CHROMAPRESS_INLINE std::size_t rule_out_in(const Box& box, const Candidates& fro
     if (least[lane] < least[lane_of_least]) lane_of_least = lane;
   }
   const auto best = static_cast<std::size_t>(where[lane_of_least]);
+  std::size_t rival = best;
+  for (std::size_t i = 0; runner_up && i < from.size; ++i) {
+    if (i != best && (rival == best || distance[i] < distance[rival])) rival = i;
+  }
   std::size_t size = 0;
   for (std::size_t i = 0; i < from.size; i += kFloatLanes) {
-    Float8 reach{}, own, column;
+    Float8 reach{}, rival_reach{}, own, column;
     for (std::size_t d = 0; d < D; ++d) {
       load(column, &from.at[d][i]);
       const Float8 delta = column - from.at[d][best];
       reach += half[d] * (delta < 0.0f ? -delta : delta);
+      if (!runner_up) continue;
+      const Float8 rival_delta = column - from.at[d][rival];
+      rival_reach += half[d] * (rival_delta < 0.0f ? -rival_delta : rival_delta);
     }
     load(own, &distance[i]);
-    const Int8x32 keep = own - distance[best] - (reach + reach) <= 4e-5f * (own + 1.0f);
+    const Float8 margin = 4e-5f * (own + 1.0f);
+    Int8x32 keep = own - distance[best] - (reach + reach) <= margin;
+    if (runner_up) keep |= own - distance[rival] - (rival_reach + rival_reach) <= margin;
     const std::size_t lanes = std::min(kFloatLanes, from.size - i);
     for (std::size_t lane = 0; lane < lanes; ++lane) {
       kept[size] = static_cast<std::uint8_t>(i + lane);
@@ -96,7 +108,12 @@ CHROMAPRESS_INLINE std::size_t rule_out_in(const Box& box, const Candidates& fro
 // Opaque colours differ in three coordinates only.
 CHROMAPRESS_DISPATCH
 std::size_t rule_out(const Box& box, bool opaque, const Candidates& from, std::uint8_t* kept) {
-  return opaque ? rule_out_in<3>(box, from, kept) : rule_out_in<4>(box, from, kept);
+  return opaque ? rule_out_in<3>(box, from, false, kept) : rule_out_in<4>(box, from, false, kept);
+}
+
+CHROMAPRESS_DISPATCH
+std::size_t rule_out_but_two(const Box& box, const Candidates& from, std::uint8_t* kept) {
+  return rule_out_in<4>(box, from, true, kept);
 }
 
 using Columns = std::array<std::vector<double>, 4>;
@@ -135,17 +152,52 @@ void label(const Columns& columns, std::size_t begin, std::size_t end, bool opaq
   }
 }
 
+// The least distance of each of some points to a candidate that is not its own.
+CHROMAPRESS_DISPATCH
+void least_of_others(const Columns& columns, std::size_t begin, std::size_t end, std::span<const Centre> centres,
+                     const std::uint8_t* ids, std::size_t count, const std::uint8_t* own, double* out) {
+  for (std::size_t i = begin; i < end; i += kDoubleLanes) {
+    std::array<Double4, 4> x;
+    for (std::size_t d = 0; d < 4; ++d) load(x[d], &columns[d][i]);
+    Int4x64 mine{};
+    const std::size_t lanes = std::min(kDoubleLanes, end - i);
+    for (std::size_t lane = 0; lane < lanes; ++lane) mine[lane] = own[i + lane];
+    Double4 least = Double4{} + std::numeric_limits<double>::infinity();
+    for (std::size_t c = 0; c < count; ++c) {
+      const Centre& centre = centres[ids[c]];
+      Double4 distance{};
+      for (std::size_t d = 0; d < 4; ++d) distance += (x[d] - centre.at[d]) * (x[d] - centre.at[d]);
+      distance += centre.offset;
+      const Int4x64 closer = (distance < least) & (mine != static_cast<std::int64_t>(ids[c]));
+      least = closer ? distance : least;
+    }
+    for (std::size_t lane = 0; lane < lanes; ++lane) out[i + lane] = least[lane];
+  }
+}
+
+constexpr std::size_t kAnyKind = kKinds;
+
 // The centres of a kind.
 void take_kind(std::span<const Centre> centres, std::size_t kind, Candidates& all) {
   all.size = 0;
   for (std::size_t c = 0; c < centres.size(); ++c) {
-    if (static_cast<std::size_t>(centres[c].kind) != kind) continue;
+    if (kind != kAnyKind && static_cast<std::size_t>(centres[c].kind) != kind) continue;
     all.id[all.size] = static_cast<std::uint8_t>(c);
     for (std::size_t d = 0; d < 4; ++d) all.at[d][all.size] = static_cast<float>(centres[c].at[d]);
     all.offset[all.size++] = static_cast<float>(centres[c].offset);
   }
   assert(all.size > 0);
   all.pad();
+}
+
+// The first to.size of `kept`, positions in `from`.
+void take_kept(const Candidates& from, const std::uint8_t* kept, Candidates& to) {
+  for (std::size_t i = 0; i < to.size; ++i) {
+    to.id[i] = from.id[kept[i]];
+    for (std::size_t d = 0; d < 4; ++d) to.at[d][i] = from.at[d][kept[i]];
+    to.offset[i] = from.offset[kept[i]];
+  }
+  to.pad();
 }
 
 // Walks the tree: `whole(box, first_color, last_color, centre)` where one centre is left for a box, else
@@ -166,12 +218,7 @@ void walk(const BoxTree& tree, std::span<const Centre> centres, Whole whole, Sin
         whole(group, tree.leaves[group.begin].begin, tree.leaves[group.end - 1].end, all.id[kept[0]]);
         continue;
       }
-      for (std::size_t i = 0; i < of_group.size; ++i) {
-        of_group.id[i] = all.id[kept[i]];
-        for (std::size_t d = 0; d < 4; ++d) of_group.at[d][i] = all.at[d][kept[i]];
-        of_group.offset[i] = all.offset[kept[i]];
-      }
-      of_group.pad();
+      take_kept(all, kept.data(), of_group);
       for (std::size_t l = group.begin; l < group.end; ++l) {
         const Box& leaf = tree.leaves[l];
         const std::size_t count = rule_out(leaf, opaque, of_group, kept.data());
@@ -213,6 +260,25 @@ std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Ce
         label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
       });
   return labels;
+}
+
+std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> centres,
+                                   std::span<const std::uint8_t> own) {
+  std::vector<double> least(tree.size());
+  Candidates all{}, of_group{};
+  std::array<std::uint8_t, kMaxColors> kept;
+  take_kind(centres, kAnyKind, all);
+  for (const Box& group : tree.groups) {
+    of_group.size = rule_out_but_two(group, all, kept.data());
+    take_kept(all, kept.data(), of_group);
+    for (std::size_t l = group.begin; l < group.end; ++l) {
+      const Box& leaf = tree.leaves[l];
+      const std::size_t count = rule_out_but_two(leaf, of_group, kept.data());
+      for (std::size_t i = 0; i < count; ++i) kept[i] = of_group.id[kept[i]];
+      least_of_others(tree.x, leaf.begin, leaf.end, centres, kept.data(), count, own.data(), least.data());
+    }
+  }
+  return least;
 }
 
 std::vector<std::uint8_t> nearest_to_leaves(const BoxTree& tree, std::span<const Centre> centres) {

@@ -25,6 +25,11 @@ std::vector<Totals> nearest_totals(const BoxTree& tree, std::span<const Centre> 
 /// For each colour, in the tree's order, the nearest centre (the first of equals).
 std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres);
 
+/// For each colour, in the tree's order, the distance to the nearest centre that is not its own, of whatever kind;
+/// own[i] is a number of `centres`, of which there are at least two.
+std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> centres,
+                                   std::span<const std::uint8_t> own);
+
 /// For the mean of each leaf the nearest centre, near ties either way.
 std::vector<std::uint8_t> nearest_to_leaves(const BoxTree& tree, std::span<const Centre> centres);
 

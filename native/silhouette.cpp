@@ -1,42 +1,41 @@
 #include "silhouette.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <array>
 #include <stdexcept>
 #include <vector>
+
+#include "box_tree.hpp"
+#include "nearest.hpp"
 
 namespace chromapress {
 namespace {
 
-// The mean squared distance from x to the pixels of a cluster is |x - mean|^2 + variance: one term per cluster, however
-// many pixels it has.
-struct Cluster {
-  double weight = 0;
-  Point mean{};
-  double variance = 0;
-
-  [[nodiscard]] double distance(const Point& x) const { return squared_distance(x, mean) + variance; }
+// The mean squared distance from x to the pixels of a cluster is |x - mean|^2 + variance: a centre whose offset is the
+// variance, however many pixels the cluster has. Which cluster but one's own is the nearest is then a power diagram.
+struct Clusters {
+  std::vector<Centre> centres;
+  std::vector<double> weights;
+  std::array<std::uint8_t, kMaxColors> of_label{};  // labels that are used, numbered from 0
 };
 
-std::vector<Cluster> clusters_of(const HistogramView& view, std::span<const std::uint8_t> labels,
-                                 std::span<const Point> points) {
-  std::vector<Cluster> all(kMaxColors);
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    Cluster& c = all[labels[i]];
-    const auto w = static_cast<double>(view.counts[i]);
-    c.weight += w;
-    for (std::size_t d = 0; d < 4; ++d) c.mean[d] += w * points[i][d];
-  }
-  for (Cluster& c : all) {
-    for (double& v : c.mean) v = c.weight > 0 ? v / c.weight : 0;
+Clusters clusters_of(const BoxTree& tree, std::span<const std::uint8_t> labels) {
+  std::array<Totals, kMaxColors> totals{};
+  for (std::size_t i = 0; i < tree.size(); ++i) totals[labels[tree.order[i]]].add(tree.weight[i], tree.point(i));
+  Clusters clusters;
+  for (std::size_t label = 0; label < kMaxColors; ++label) {
+    if (!(totals[label].weight > 0)) continue;
+    clusters.of_label[label] = static_cast<std::uint8_t>(clusters.centres.size());
+    clusters.centres.push_back({totals[label].mean(), Kind::opaque, 0});
+    clusters.weights.push_back(totals[label].weight);
   }
   // A second pass, around the mean, so that equal colours have a variance of exactly or nearly 0.
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    Cluster& c = all[labels[i]];
-    c.variance += static_cast<double>(view.counts[i]) * squared_distance(points[i], c.mean);
+  for (std::size_t i = 0; i < tree.size(); ++i) {
+    Centre& c = clusters.centres[clusters.of_label[labels[tree.order[i]]]];
+    c.offset += tree.weight[i] * squared_distance(tree.point(i), c.at);
   }
-  for (Cluster& c : all) c.variance = c.weight > 0 ? c.variance / c.weight : 0;
-  return all;
+  for (std::size_t j = 0; j < clusters.centres.size(); ++j) clusters.centres[j].offset /= clusters.weights[j];
+  return clusters;
 }
 
 }  // namespace
@@ -44,28 +43,22 @@ std::vector<Cluster> clusters_of(const HistogramView& view, std::span<const std:
 double silhouette(const HistogramView& view, std::span<const std::uint8_t> labels) {
   validate(view);
   if (labels.size() != view.colors.size()) throw std::invalid_argument("labels and colors differ in length");
-  std::vector<Point> points(view.colors.size());
-  std::transform(view.colors.begin(), view.colors.end(), points.begin(), premultiply);
-  const std::vector<Cluster> by_label = clusters_of(view, labels, points);
-  std::vector<std::size_t> used;
-  for (std::size_t j = 0; j < by_label.size(); ++j) {
-    if (by_label[j].weight > 0) used.push_back(j);
-  }
-  if (used.size() < 2) throw std::invalid_argument("a silhouette needs at least two clusters");
+  const BoxTree tree = build_box_tree(view, ColorSpace::srgb);
+  const Clusters clusters = clusters_of(tree, labels);
+  if (clusters.centres.size() < 2) throw std::invalid_argument("a silhouette needs at least two clusters");
+  std::vector<std::uint8_t> own(tree.size());
+  for (std::size_t i = 0; i < tree.size(); ++i) own[i] = clusters.of_label[labels[tree.order[i]]];
+  const std::vector<double> others = nearest_others(tree, clusters.centres, own);
 
   double sum = 0, pixels = 0;
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const auto w = static_cast<double>(view.counts[i]);
-    pixels += w;
-    const Cluster& own = by_label[labels[i]];
-    if (own.weight <= 1) continue;
+  for (std::size_t i = 0; i < tree.size(); ++i) {
+    pixels += tree.weight[i];
+    const double size = clusters.weights[own[i]];
+    if (size <= 1) continue;
+    const Centre& c = clusters.centres[own[i]];
     // The pixel itself, at distance 0, does not count among its fellows.
-    const double a = own.distance(points[i]) * (own.weight / (own.weight - 1));
-    double b = std::numeric_limits<double>::infinity();
-    for (const std::size_t j : used) {
-      if (j != labels[i]) b = std::min(b, by_label[j].distance(points[i]));
-    }
-    if (a != b) sum += w * (b - a) / std::max(a, b);
+    const double a = (squared_distance(tree.point(i), c.at) + c.offset) * (size / (size - 1)), b = others[i];
+    if (a != b) sum += tree.weight[i] * (b - a) / std::max(a, b);
   }
   return sum / pixels;
 }

@@ -43,6 +43,16 @@ void matches_the_definition(std::size_t channels, std::size_t k, ColorSpace spac
     CHECK(labels[i] == by_definition(tree.point(i), kind_of(tree.point(i)), centres));
     weight[labels[i]] += tree.weight[i];
   }
+  std::vector<std::uint8_t> own(tree.size());
+  for (std::uint8_t& label : own) label = static_cast<std::uint8_t>(random() % centres.size());
+  const std::vector<double> others = nearest_others(tree, centres, own);
+  for (std::size_t i = 0; i < tree.size(); ++i) {
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t j = 0; j < centres.size(); ++j) {
+      if (j != own[i]) least = std::min(least, squared_distance(tree.point(i), centres[j].at) + centres[j].offset);
+    }
+    CHECK(others[i] == least);
+  }
   for (std::size_t j = 0; j < centres.size(); ++j) CHECK(totals[j].weight == weight[j]);
 }
 

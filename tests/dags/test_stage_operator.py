@@ -20,8 +20,13 @@ RUN_ID = "manual__2026-11-24T07:00:00+00:00"
 class TaskInstance:
     """As much of Airflow's as the operator asks."""
 
+    dag_id = "quantize_scans"
+
     def __init__(self, waiting_since: datetime | None = None):
         self.waiting_since = waiting_since
+
+    def get_dr_count(self, dag_id, run_ids, states):
+        return 0
 
     def get_first_reschedule_date(self, _context):
         return self.waiting_since

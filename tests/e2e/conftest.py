@@ -36,6 +36,9 @@ os.environ |= {
 
 T = TypeVar("T")
 
+# Everything together takes minutes; on a machine that is busy with other things, many.
+PATIENCE_S = 1500
+
 
 @dataclass(frozen=True)
 class Pipeline:
@@ -55,7 +58,7 @@ class Pipeline:
         return dag_id
 
     @staticmethod
-    def wait_for(what: str, check: Callable[[], T | None], timeout_s: float = 120) -> T:
+    def wait_for(what: str, check: Callable[[], T | None], timeout_s: float = PATIENCE_S) -> T:
         """The first answer of `check` that is one."""
         deadline = time.monotonic() + timeout_s
         while not (answer := check()):
@@ -86,7 +89,7 @@ class Pipeline:
     def runs(self, dag_id: str, **query: Any) -> list[dict[str, Any]]:
         return list(self.get(f"dags/{dag_id}/dagRuns", **query)["dag_runs"])
 
-    def end(self, dag_id: str, run_id: str, timeout_s: float = 400) -> str:
+    def end(self, dag_id: str, run_id: str, timeout_s: float = PATIENCE_S) -> str:
         """Wait for a run's end; its state."""
 
         def ended() -> str | None:
@@ -101,6 +104,21 @@ class Pipeline:
             tasks = self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
             failed = [(task["task_id"], task["try_number"]) for task in tasks if task["state"] == "failed"]
             pytest.fail("\n".join(self.log(dag_id, run_id, task_id, attempt) for task_id, attempt in failed))
+
+    def reach(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Wait for a task's success."""
+
+        def ended() -> str | None:
+            state: str = self.task(dag_id, run_id, task_id)["state"]
+            return state if state in ("success", "failed", "upstream_failed") else None
+
+        state = self.wait_for(f"the end of {task_id} of {run_id}", ended, PATIENCE_S)
+        assert state == "success", self.log(dag_id, run_id, task_id)
+
+    def stop(self, dag_id: str, run_id: str) -> None:
+        """Mark a run as failed, as people do in the UI."""
+        answer = self.api.patch(f"{self.address.url}/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
+        assert answer.ok, answer.text
 
     def task(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
         return dict(self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"))

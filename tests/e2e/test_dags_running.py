@@ -14,6 +14,8 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+pytestmark = pytest.mark.timeout(1800)
+
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -57,6 +59,7 @@ def started(pipeline, page):
     parameters = {"palette.rule": "fixed", "palette.k": 8}
     answer = pipeline.post("backfills", {"dag_id": scans, **backfill, "dag_run_conf": parameters})
     assert answer.ok, answer.text
+    pipeline.wait_for("lock", lambda: pipeline.ls(f"scans/work/{PARTITIONS[0]}/_lock"))
     refusal, run_form = fill_in_the_form(page, pipeline, scans, PARTITIONS[0])
 
     (ticked,) = pipeline.wait_for("tick", lambda: pipeline.runs(nightly, run_type="scheduled", limit=1))
@@ -110,7 +113,7 @@ def kill_a_spark(pipeline, dag_id) -> tuple[str, str]:
                 return int(entry.parent.name), ours.pop(), job.stem
         return None
 
-    pid, run_id, stage = pipeline.wait_for("Spark process", find, 300)
+    pid, run_id, stage = pipeline.wait_for("Spark process", find)
     os.kill(pid, signal.SIGKILL)
     return run_id, stage
 
@@ -172,7 +175,7 @@ def test_the_form_refuses_a_partition_that_is_none(started):
 
 
 def test_a_run_has_the_parameters_that_were_typed_into_the_form_and_no_other_changed(pipeline, started):
-    pipeline.succeed(started.scans, started.form)
+    pipeline.reach(started.scans, started.form, "ingest")
     config = pipeline.config("scans", PARTITIONS[0], started.form)
     of_the_file = pipeline.config("nightly", pipeline.yesterday, started.nightly["dag_run_id"])
     assert config.palette == of_the_file.palette.model_copy(update={"rule": "fixed", "k": 6})
@@ -181,21 +184,22 @@ def test_a_run_has_the_parameters_that_were_typed_into_the_form_and_no_other_cha
     )
 
 
-def test_of_two_runs_of_one_partition_one_waits_and_says_for_whom(pipeline, started):
-    (backfilled,) = (
-        run["dag_run_id"]
-        for run in pipeline.runs(started.scans, run_type="backfill")
-        if run["partition_key"] == DAYS[0]
-    )
-    pair = {backfilled, started.form}
-    for run in pair:
-        pipeline.succeed(started.scans, run)
-    logs = {
-        run: pipeline.log(started.scans, run, "wait_for_landing") + pipeline.log(started.scans, run, "ingest")
-        for run in pair
-    }
-    waited = {run for run in pair for other in pair - {run} if f"by run {other}" in logs[run]}
-    assert len(waited) == 1
+def test_of_two_runs_of_one_partition_the_second_waits_and_says_for_whom(pipeline, started):
+    first = next(run for run in pipeline.runs(started.scans, run_type="backfill") if run["partition_key"] == DAYS[0])
+    pipeline.reach(started.scans, started.form, "ingest")
+    log = pipeline.log(started.scans, started.form, "wait_for_landing")
+    assert f"{PARTITIONS[0]} of scans is held by run {first['dag_run_id']} until" in log
+    assert pipeline.task(started.scans, first["dag_run_id"], "publish")["state"] == "success"
+
+
+def test_a_run_stopped_by_hand_leaves_the_partition_free(pipeline, started):
+    pipeline.reach(started.scans, started.form, "ingest")
+    pipeline.stop(started.scans, started.form)
+    next_run = pipeline.trigger(started.scans, partition=PARTITIONS[0])
+    pipeline.reach(started.scans, next_run, "wait_for_landing")
+    pipeline.stop(started.scans, next_run)
+    said = f"taking the lock on {PARTITIONS[0]} from run {started.form}, which has ended"
+    assert said in pipeline.log(started.scans, next_run, "wait_for_landing")
 
 
 def test_a_run_whose_spark_was_killed_is_tried_again_and_succeeds(pipeline, started):

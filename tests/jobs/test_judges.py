@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chromapress import engine
 from numpy.typing import NDArray
-from PIL import Image
 from pyspark.ml.evaluation import ClusteringEvaluator
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import SparkSession, functions
+
+from chromapress import engine
 from tests.landing_set import flat, icon, photograph
 
 IMAGES = {
