@@ -10,6 +10,7 @@
 #include "merge.hpp"
 #include "png.hpp"
 #include "quality.hpp"
+#include "rdo.hpp"
 #include "silhouette.hpp"
 
 namespace py = pybind11;
@@ -213,6 +214,21 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
         return to_array<std::uint8_t>(indices, {image.shape(0), image.shape(1)});
       },
       py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb", py::arg("dither") = 0.0);
+
+  m.def(
+      "map_rate_distortion",
+      [](const py::array& pixels, const py::array& palette, double rdo, std::int64_t fixed) {
+        const Image image(pixels, "pixels");
+        const Rows4<std::uint8_t> entries(palette, "palette");
+        if (fixed < 0) throw py::value_error("fixed must be at least 0");
+        const auto shaped = without_gil([&] {
+          return cp::map_rate_distortion(image.pixels(), entries.rows<cp::Rgba>(), static_cast<std::size_t>(fixed),
+                                         rdo);
+        });
+        return py::make_tuple(to_array<std::uint8_t>(shaped.palette, {shaped.palette.size(), 4}),
+                              to_array<std::uint8_t>(shaped.indices, {image.shape(0), image.shape(1)}));
+      },
+      py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("rdo"), py::arg("fixed") = 0);
 
   m.def(
       "encode_png",

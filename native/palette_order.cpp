@@ -139,7 +139,8 @@ Neighbors::Neighbors(std::span<const std::uint8_t> indices, std::size_t width, s
     const std::uint8_t* row = indices.data() + y * width;
     for (std::size_t x = 1; x < width; ++x) ++directed[row[x - 1] * size + row[x]];
     if (y == 0) continue;
-    for (std::size_t x = 0; x < width; ++x) ++directed[row[x - width] * size + row[x]];
+    const std::uint8_t* above = row - width;
+    for (std::size_t x = 0; x < width; ++x) ++directed[above[x] * size + row[x]];
   }
   for (std::size_t i = 0; i < size; ++i) {
     for (std::size_t j = 0; j < size; ++j) {
