@@ -27,7 +27,8 @@ class Arrangement {
       const std::uint8_t* row = indices.data() + y * width;
       for (std::size_t x = 1; x < width; ++x) ++counts[row[x - 1] * kMaxColors + row[x]];
       if (y == 0) continue;
-      for (std::size_t x = 0; x < width; ++x) ++counts[row[x - width] * kMaxColors + row[x]];
+      const std::uint8_t* above = row - width;
+      for (std::size_t x = 0; x < width; ++x) ++counts[above[x] * kMaxColors + row[x]];
     }
     for (std::size_t i = 0; i < k; ++i) {
       for (std::size_t j = 0; j < k; ++j) {
