@@ -111,6 +111,12 @@ class Quality(_Section):
 class Compression(_Section):
     codec: Literal["png"] = Field("png", description="The format of the palette files.")
     effort: int = Field(5, ge=1, le=9, description="1 is the fastest, 9 gives the smallest files.")
+    rdo: float = Field(
+        0.0,
+        ge=0,
+        le=2,
+        description="Choose pixels' colours for small files too: 0 (off), 0.2 (hardly seen) to 2 (coarse).",
+    )
     min_saving_percent: float = Field(
         5, ge=0, le=100, description="A file that saves less than this is not worth its change."
     )
@@ -156,6 +162,12 @@ class DatasetConfig(_Section):
     publish: Publish = Publish()
     limits: Limits = Limits()
     execution: Execution = Execution()
+
+    @model_validator(mode="after")
+    def _rdo_without_dither(self) -> DatasetConfig:
+        if self.compression.rdo > 0 and self.palette.dither > 0:
+            raise ValueError("compression.rdo and palette.dither exclude each other: one of them must be 0")
+        return self
 
     @field_validator("schedule")
     @classmethod

@@ -42,7 +42,7 @@ def quantize(
     that the histogram found good enough can turn out not to be.
     """
     if verdict == Verdict.LOSSLESS:
-        return apply_palette(pixels, histogram.colors, config)
+        return _measured(pixels, histogram.colors, engine.map_pixels(pixels, histogram.colors), config)
     protected = protected_colors(config.palette)
     space = config.palette.color_space
 
@@ -50,7 +50,7 @@ def quantize(
         clustering = engine.kmeans(
             histogram.colors, histogram.counts, k, start=start, protected=protected, color_space=space
         )
-        return apply_palette(pixels, clustering.palette, config)
+        return apply_palette(pixels, clustering.palette, config, own=True)
 
     result = clustered(len(centres), centres)
     if config.palette.keeps_floor:
@@ -62,9 +62,26 @@ def quantize(
     return result
 
 
-def apply_palette(pixels: NDArray[np.uint8], palette: NDArray[np.uint8], config: DatasetConfig) -> Quantized:
-    """Map the pixels to a given palette and measure the result."""
-    indices = engine.map_pixels(pixels, palette, color_space=config.palette.color_space, dither=config.palette.dither)
+def apply_palette(
+    pixels: NDArray[np.uint8], palette: NDArray[np.uint8], config: DatasetConfig, *, own: bool = False
+) -> Quantized:
+    """Map the pixels to a given palette and measure the result.
+
+    own: the palette is this image's alone, so that rate-distortion optimisation may move its colours.
+    """
+    if config.compression.rdo > 0:
+        fixed = len(config.palette.protected) if own else len(palette)
+        palette, indices = engine.map_rate_distortion(pixels, palette, rdo=config.compression.rdo, fixed=fixed)
+    else:
+        indices = engine.map_pixels(
+            pixels, palette, color_space=config.palette.color_space, dither=config.palette.dither
+        )
+    return _measured(pixels, palette, indices, config)
+
+
+def _measured(
+    pixels: NDArray[np.uint8], palette: NDArray[np.uint8], indices: NDArray[np.uint8], config: DatasetConfig
+) -> Quantized:
     measured = quality.measure(pixels, palette, indices, config.quality)
     return Quantized(
         palette,

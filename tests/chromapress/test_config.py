@@ -171,3 +171,8 @@ def test_partitions_are_days_and_uploads(partition: str) -> None:
 def test_other_partitions_are_refused(partition: str) -> None:
     with pytest.raises(ConfigError, match="partition: "):
         check_partition(partition, "run")
+
+
+def test_dithering_and_rate_distortion_optimisation_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match=r"compression\.rdo and palette\.dither exclude each other"):
+        parse({"palette": {"dither": 0.5}, "compression": {"rdo": 0.3}}, "test")

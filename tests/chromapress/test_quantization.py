@@ -75,3 +75,16 @@ def test_a_rule_without_floor_keeps_its_k_and_says_so() -> None:
 def test_both_colour_spaces_reach_the_floor(space: str) -> None:
     result = quantized(PHOTO, palette={"rule": "quality", "color_space": space}, quality={"min_psnr_db": 33})
     assert result.measured.psnr_db >= 33
+
+
+def test_rate_distortion_optimisation_keeps_the_floor_that_is_measured_after_it() -> None:
+    result = quantized(PHOTO, palette={"rule": "quality"}, quality={"min_psnr_db": 33.0}, compression={"rdo": 0.3})
+    assert not result.below_floor
+    measured = float(np.mean((result.palette[result.indices][..., :3].astype(float) - PHOTO) ** 2))
+    assert 10 * np.log10(255**2 / measured) >= 33.0
+
+
+def test_rate_distortion_optimisation_leaves_few_colours_exact() -> None:
+    pixels = np.asarray(flat(9, 1))
+    result = quantized(pixels, compression={"rdo": 2.0})
+    assert np.array_equal(result.palette[result.indices][..., :3], pixels)
