@@ -12,6 +12,7 @@ import csv
 import ctypes
 import importlib
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -64,8 +66,9 @@ def quantette() -> Quantizer:
         raise ImportError("cargo is not installed")
     target = HERE.parent / "build" / "quantette"
     subprocess.run(
-        [cargo, "rustc", "--release", "--quiet", "--target-dir", target, "--", "-C", "target-cpu=native"],
+        [cargo, "build", "--release", "--quiet", "--target-dir", target],
         cwd=HERE / "quantette",
+        env={**os.environ, "RUSTFLAGS": "-C target-cpu=native"},  # its best, dependencies included
         check=True,
     )
     library = ctypes.CDLL(str(target / "release" / "libquantette_bench.so"))
@@ -118,9 +121,9 @@ def scikit_learn() -> Quantizer:
 
 
 def pillow(pixels: U8, k: int) -> tuple[U8, U8]:
-    """Median cut (fast octree with alpha) and two rounds of K-means."""
+    """Its default: median cut, with alpha a fast octree."""
     method = Image.Quantize.MEDIANCUT if pixels.shape[2] == 3 else Image.Quantize.FASTOCTREE
-    image = Image.fromarray(pixels).quantize(k, method=method, kmeans=2, dither=Image.Dither.NONE)
+    image = Image.fromarray(pixels).quantize(k, method=method, dither=Image.Dither.NONE)
     raw = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
     return raw, np.asarray(image)
 
@@ -196,7 +199,7 @@ def measure_palettes(images: dict[str, U8], ks: list[int], tools: dict[str, Quan
                 if pixels.shape[2] == 4 and tool in {"quantette", "scikit-learn"}:
                     continue
                 slow = tool == "scikit-learn"
-                ms, (palette, indices) = timed(lambda q=quantize, p=pixels, n=k: q(p, n), 1 if slow else repeat)
+                ms, (palette, indices) = timed(partial(quantize, pixels, k), 1 if slow else repeat)
                 rows.append(Row("palettes", name, k, tool, ms, squared_error(pixels, palette, indices)))
     return rows
 
@@ -208,7 +211,7 @@ def measure_files(images: dict[str, U8], ks: list[int], tools: dict[str, Encoder
             palette, indices = chromapress(pixels, k)
             for tool, encode in tools.items():
                 quick = tool in {"Pillow", f"{OURS} 1"}
-                ms, file = timed(lambda e=encode, i=indices, p=palette: e(i, p), repeat if quick else 1)
+                ms, file = timed(partial(encode, indices, palette), repeat if quick else 1)
                 rows.append(Row("files", name, k, tool, ms, len(file)))
     return rows
 
@@ -274,7 +277,7 @@ def main(argv: list[str] | None = None) -> None:
         "Pillow": lambda: pillow,
     }
     encoders: dict[str, Callable[[], Encoder]] = {
-        f"{OURS} {effort}": lambda effort=effort: lambda i, p: engine.encode_png(i, p, effort=effort)
+        f"{OURS} {effort}": partial(partial, engine.encode_png, effort=effort)
         for effort in ((1, 5, 9) if arguments.slow else (1, 5))
     }
     encoders |= {"Pillow": lambda: pillow_file, "oxipng -o2": lambda: oxipng(2)}

@@ -38,7 +38,6 @@ def spark(hdfs: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             .config("spark.driver.bindAddress", "127.0.0.1")
             .config("spark.local.dir", str(tmp_path_factory.mktemp("spark")))
             .config("spark.sql.shuffle.partitions", "4")
-            .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
             .getOrCreate()
         )
         session.sparkContext.setLogLevel("ERROR")
