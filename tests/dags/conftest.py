@@ -35,13 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
 
 
-@pytest.fixture(autouse=True)
-def shipped_estate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The defaults of [chromapress], whatever the tests of the running Airflow have set."""
-    for name in [name for name in os.environ if name.startswith("AIRFLOW__CHROMAPRESS__")]:
-        monkeypatch.delenv(name)
-
-
 @pytest.fixture
 def client(hdfs: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[InsecureClient]:
     """The landing zone, through the same WebHDFS that the operators use."""

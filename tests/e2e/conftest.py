@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,9 +24,9 @@ from stack import control, spark
 from stack.hdfs import Address as HdfsAddress
 from stack.home import Home
 
-# Airflow's processes inherit these: the tests' own datasets, read again often, and short pauses before a retry.
+# The tests' own datasets, read again often, and short pauses before a retry.
 _DATASETS = tempfile.TemporaryDirectory(prefix="chromapress-datasets-")
-os.environ |= {
+_ENVIRONMENT = {
     "AIRFLOW__CHROMAPRESS__DATASETS_FOLDER": _DATASETS.name,
     "AIRFLOW__CHROMAPRESS__RETRY_DELAY_SECONDS": "10",
     "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
@@ -168,8 +167,17 @@ def picture(seed: int) -> bytes:
     return content.getvalue()
 
 
-@pytest.fixture(scope="session")
-def airflow(home: Home, hdfs: HdfsAddress) -> Iterator[stack_airflow.Address]:
+@pytest.fixture(scope="package")
+def environment() -> Iterator[None]:
+    """What Airflow's processes inherit, those that a test starts anew too; other tests do not."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _ENVIRONMENT.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="package")
+def airflow(environment: None, home: Home, hdfs: HdfsAddress) -> Iterator[stack_airflow.Address]:
     """A running Airflow on that HDFS."""
     try:
         spark.make_archives(print)
@@ -181,7 +189,7 @@ def airflow(home: Home, hdfs: HdfsAddress) -> Iterator[stack_airflow.Address]:
         control.down(home, stack_airflow.ROLES[::-1], print)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pipeline(airflow: stack_airflow.Address, hdfs: HdfsAddress) -> Iterator[Pipeline]:
     with requests.Session() as api:
         api.headers["Authorization"] = f"Bearer {stack_airflow.log_in(airflow)}"
