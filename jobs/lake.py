@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from chromapress.paths import DEFAULT_ROOT, STAGES, DatasetPaths, PartitionPaths
 from chromapress.storage import Hdfs, hdfs
 
 # sysexits.h's words; what is not among them may heal by trying again.
+EXIT_OTHER: Final = 1
 EXIT_USAGE: Final = 64  # the configuration or the arguments are wrong
 EXIT_DATAERR: Final = 65  # a gate: the data must not go on like this
 EXIT_TEMPFAIL: Final = 75  # another run holds the partition
@@ -88,11 +90,11 @@ def run_stage(stage: str, argv: Sequence[str], body: Callable[[SparkSession, Run
         args = parse_args(stage, argv)
     except SystemExit as end:
         return EXIT_USAGE if end.code else 0
-    store = hdfs()
     partition = DatasetPaths(args.root, args.dataset).partition(args.partition)
     held = False
     try:
         check_partition(args.partition, "--partition")
+        store = hdfs()
         config = _resolved(stage, args, store, partition)
         # A retry may come late: the lock lasts for a stage at its longest, and that again for the wait.
         lock.acquire(store, partition.lock, args.run, timedelta(minutes=2 * config.execution.timeout_minutes))
@@ -112,6 +114,10 @@ def run_stage(stage: str, argv: Sequence[str], body: Callable[[SparkSession, Run
         if held:
             lock.release(store, partition.lock, args.run)
         return _failed(error, EXIT_USAGE if isinstance(error, ConfigError) else EXIT_DATAERR)
+    except OSError as error:
+        # HDFS, most likely; what Spark raises tells its cause itself.
+        traceback.print_exc()
+        return _failed(error, EXIT_OTHER)
     return 0
 
 

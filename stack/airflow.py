@@ -87,6 +87,8 @@ def settings(home: Home) -> dict[str, dict[str, str]]:
             # The default asks the name server, which a laptop may not reach.
             "hostname_callable": "socket.gethostname",
             "min_serialized_dag_update_interval": "5",
+            # A mistake in a YAML file is told by its message; where it was raised helps nobody.
+            "dagbag_import_error_tracebacks": "False",
         },
         "database": {
             "sql_alchemy_conn": f"sqlite:///{home.airflow / 'airflow.db'}",
@@ -108,6 +110,7 @@ def settings(home: Home) -> dict[str, dict[str, str]]:
             "parsing_processes": "1",
         },
         "usage_data_collection": {"enabled": "False"},
+        "chromapress": {"filesystem": hdfs.address(home).url},
     }
 
 
