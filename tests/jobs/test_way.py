@@ -28,6 +28,7 @@ def configured(scope: str, partitions: int, layout: str = "files") -> DatasetCon
         {
             "palette": {"scope": scope, **(SMALL if scope == "dataset" else {})},
             "quality": {"min_psnr_db": 18 if scope == "dataset" else 32},
+            "compression": {"codec": "webp" if scope == "dataset" else "png"},
             "limits": {"max_rejected_percent": 50},
             "publish": {"layout": layout},
             "execution": {"partitions": partitions},
@@ -169,4 +170,6 @@ def test_a_shared_palette_gives_the_same_bytes_with_one_partition_and_three(
     for row in made.manifest().to_pylist():
         if row["outcome"] == "published":
             assert row["psnr_db"] >= 18
-            assert len(made.image(row["published_path"], row["pack"])) == row["published_size_bytes"]
+            content = made.image(row["published_path"], row["pack"])
+            assert len(content) == row["published_size_bytes"]
+            assert (row["codec"], row["published_path"][-5:], content[8:12]) == ("webp", ".webp", b"WEBP")
