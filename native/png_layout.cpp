@@ -38,15 +38,15 @@ struct Plan {
 
 constexpr std::size_t kAll = std::size_t{1} << 40;
 constexpr std::array<Plan, 9> kPlans = {
-    {{8, 1, 0, 0, level(1), level(5), level(1), level(5)},
+    {{8, 1, 0, 0, level(1), level(6), level(1), level(5)},
      {4, 2, 1 << 15, 0, level(1), level(5), level(3), level(5)},
      {2, 4, 1 << 15, 0, level(1), level(6), level(6), level(6)},
      {2, 4, 1 << 15, 1, own(2, 1, 64), own(4, 1, 64), own(2, 1, 64), own(16, 1, 48)},
      {2, 8, 3 << 13, 1, own(6, 1, 48), own(14, 1, 96), own(3, 1, 96), own(80, 1, 64)},
      {1, 16, 3 << 15, 1, own(2, 1, 96), own(48, 2, 128), own(12, 2, 128), own(100, 2, 128)},
      {1, 32, 1 << 18, 1, own(4, 1, 96), own(64, 2, 192), own(24, 2, 192), own(200, 2, 192)},
-     {1, 64, kAll, 2, own(8, 1, 128), own(200, 3, 258), own(64, 3, 258), own(400, 3, 258)},
-     {1, 256, kAll, 3, own(16, 1, 128), own(400, 5, 258), own(200, 5, 258), own(1000, 5, 258)}}};
+     {1, 64, kAll, 2, own(12, 1, 64), own(100, 2, 258), own(48, 2, 258), own(200, 2, 258)},
+     {1, 256, kAll, 2, own(24, 1, 96), own(400, 4, 258), own(200, 4, 258), own(1000, 4, 258)}}};
 
 // Images that are so small that more can be tried: pixels.
 constexpr std::size_t kSmall = 1 << 16, kTiny = 1 << 13;
@@ -69,8 +69,7 @@ struct Choice {
 std::size_t row_bytes(std::size_t width, unsigned depth) { return (width * depth + 7) / 8; }
 
 // The rows as PNG packs them, without filter bytes.
-std::vector<std::uint8_t> pack(const std::vector<std::uint8_t>& indices, std::size_t width, unsigned depth) {
-  if (depth == 8) return indices;
+std::vector<std::uint8_t> pack(std::span<const std::uint8_t> indices, std::size_t width, unsigned depth) {
   const std::size_t per_byte = 8 / depth, bytes = row_bytes(width, depth), height = indices.size() / width;
   std::vector<std::uint8_t> packed(bytes * height, 0);
   for (std::size_t y = 0; y < height; ++y) {
@@ -83,9 +82,8 @@ std::vector<std::uint8_t> pack(const std::vector<std::uint8_t>& indices, std::si
 }
 
 // Blocks of rows, one in `share`.
-std::vector<std::uint8_t> some_rows(const std::vector<std::uint8_t>& indices, std::size_t width, std::size_t share) {
+std::vector<std::uint8_t> some_rows(std::span<const std::uint8_t> indices, std::size_t width, std::size_t share) {
   constexpr std::size_t kBlock = 16;
-  if (share <= 1) return indices;
   std::vector<std::uint8_t> result;
   for (std::size_t at = 0; at < indices.size(); at += kBlock * share * width) {
     const auto first = indices.begin() + static_cast<std::ptrdiff_t>(at);
@@ -123,7 +121,9 @@ class Chooser {
   }
 
   Layout without_trials() {
-    if (colors_ <= 96) return written({Order::given, least_depth_, Filtering::none}, plan_.plain);
+    if (colors_ <= 96) {
+      return written({Order::given, least_depth_, Filtering::none}, least_depth_ < 8 ? plan_.repetitive : plan_.plain);
+    }
     arrange(Order::chained);
     return written({Order::chained, least_depth_, Filtering::sub}, plan_.filtered);
   }
@@ -171,9 +171,22 @@ class Chooser {
       share_ = std::max<std::size_t>(1, pixels_ / plan_.tried_pixels);
       best = tried(std::move(best), adapted(plan_.trial, 8));
     }
-    const Choice choice = *std::min_element(best.begin(), best.end(), smaller);
-    if (repetitive || small) return written(choice, plan_.repetitive);
-    return written(choice, adapted(choice.filtering == Filtering::none ? plan_.plain : plan_.filtered, choice.depth));
+    std::stable_sort(best.begin(), best.end(), smaller);
+    std::size_t written_out = std::min<std::size_t>(plan_.finalists > 1 ? 2 : 1, best.size());
+    if (repetitive && written_out > 1) {
+      // A better coder finds most in what is not filtered.
+      const auto plain =
+          std::find_if(best.begin(), best.end(), [](const Choice& c) { return c.filtering == Filtering::none; });
+      if (plain >= best.begin() + 2) std::iter_swap(plain, best.begin() + 2), written_out = 3;
+    }
+    best.resize(written_out);
+    Layout smallest;
+    for (const Choice& c : best) {
+      const Coder& coder = c.filtering == Filtering::none ? plan_.plain : plan_.filtered;
+      Layout layout = written(c, repetitive || small ? plan_.repetitive : adapted(coder, c.depth));
+      if (smallest.stream.empty() || size_of(layout) < size_of(smallest)) smallest = std::move(layout);
+    }
+    return smallest;
   }
 
  private:
@@ -183,6 +196,8 @@ class Chooser {
     if (depth < 8) coder.trials.depth *= 2;
     return coder;
   }
+
+  static std::size_t size_of(const Layout& layout) { return layout.stream.size() + alpha_bytes(layout.palette); }
 
   static bool smaller(const Choice& a, const Choice& b) { return a.size < b.size; }
 
@@ -209,8 +224,11 @@ class Chooser {
   }
 
   [[nodiscard]] std::vector<std::uint8_t> rows(const Choice& choice, std::size_t share) const {
-    return filter_rows(pack(some_rows(image(choice.order).indices, width_, share), width_, choice.depth),
-                       row_bytes(width_, choice.depth), choice.filtering);
+    std::span<const std::uint8_t> data = image(choice.order).indices;
+    std::vector<std::uint8_t> some, packed;
+    if (share > 1) data = some = some_rows(data, width_, share);
+    if (choice.depth < 8) data = packed = pack(data, width_, choice.depth);
+    return filter_rows(data, row_bytes(width_, choice.depth), choice.filtering);
   }
 
   [[nodiscard]] std::vector<Choice> tried(std::vector<Choice> choices, const Coder& coder) const {
@@ -221,8 +239,8 @@ class Chooser {
     return choices;
   }
 
-  [[nodiscard]] Layout written(const Choice& choice, const Coder& coder) {
-    return {std::move(images_[static_cast<std::size_t>(choice.order)].palette), choice.depth, coder(rows(choice, 1))};
+  [[nodiscard]] Layout written(const Choice& choice, const Coder& coder) const {
+    return {image(choice.order).palette, choice.depth, coder(rows(choice, 1))};
   }
 
   const Plan& plan_;
