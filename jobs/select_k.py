@@ -96,6 +96,8 @@ def selected_row(relative_path: str, choice: Choice) -> dict[str, Any]:
         "below_floor": choice.below_floor,
         "curve": curve,
         "k_by_rule": choice.k_by_rule,
+        "flat_colors": choice.flat_colors,
+        "rules_disagree": choice.rules_disagree,
     }
 
 

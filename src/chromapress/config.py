@@ -58,6 +58,12 @@ class Palette(_Section):
     tolerance: float = Field(
         0.02, ge=0, le=2, description="Rule 'silhouette_floor' takes the smallest k this close to the best silhouette."
     )
+    least_area_percent: float = Field(
+        0.4, ge=0, le=50, description="A flat colour counts, for 'silhouette_floor', from this share of the image on."
+    )
+    least_distance: float = Field(
+        16, ge=1, le=128, description="Flat colours that are nearer to each other, in levels of 255, count as one."
+    )
     color_space: Literal["srgb", "oklab"] = Field("srgb", description="Where colour distances are measured.")
     dither: float = Field(0.0, ge=0, le=1, description="Floyd-Steinberg dithering, 0 (none) to 1 (full).")
     protected: tuple[Color, ...] = Field(

@@ -118,7 +118,7 @@ def render(run: Mapping[str, Any], manifest: pa.Table, examples: Sequence[Exampl
         _totals(run),
         _outcomes(flat),
         _formats(flat),
-        _curves(manifest, run["config"]["quality"]["min_psnr_db"]),
+        _curves(run, manifest),
         _examples(manifest, examples[:MAX_EXAMPLES], run["config"]["quality"]["min_psnr_db"]),
         _not_new(flat),
         _stages(run["stages"]),
@@ -226,25 +226,32 @@ def _jpeg_sentence(manifest: pa.Table) -> str:
     )
 
 
-def _curves(manifest: pa.Table, floor_db: float | None) -> str:
+def _curves(run: Mapping[str, Any], manifest: pa.Table) -> str:
     bands = dataset_bands(manifest["curve"])
     if bands is None:
         return ""
-    figure = plots.bands_figure(bands, floor_db)
+    figure = plots.bands_figure(bands, run["config"]["quality"]["min_psnr_db"])
     images = "the one image" if bands.images == 1 else f"the {bands.images:,} images"
     return _section(
         "Silhouette and quality over the dataset",
         f'<figure class="plot">{plots.svg(figure, "Silhouette and PSNR over k")}<figcaption>Median and quartiles over '
         f"{images} with more than {bands.k.max()} colours. The silhouette is the squared-Euclidean one over the pixels."
-        "</figcaption></figure>",
+        f"</figcaption></figure><p>{_count(run['flat_graphics'], 'image consists', 'images consist')} of flat colours. "
+        f"For {_count(run['rules_disagree'], 'image', 'images')}, the number of colours with the best silhouette and "
+        "the fewest that reach the floor differ by a factor of four or more: the silhouette alone would mislead "
+        "there.</p>",
     )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def dataset_bands(curves: pa.ChunkedArray) -> plots.Bands | None:
     """Quartiles over the manifest's column `curve`, of those curves that reach the largest k; None of no curves.
 
     Only of those, so that they are over the same images for every k: an image of few colours is exact early and then
-    has no curve any more.
+    has no curve any more. A k that is exact is left out: it has no PSNR to take a median of.
     """
     lists = curves.drop_null().combine_chunks()
     lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
@@ -259,7 +266,7 @@ def dataset_bands(curves: pa.ChunkedArray) -> plots.Bands | None:
     long = np.repeat(last == last.max(), lengths)
     k, silhouette, psnr_db = k[long], silhouette[long], psnr_db[long]
     images = int((last == last.max()).sum())
-    tried, counts = np.unique(k, return_counts=True)
+    tried, counts = np.unique(k[np.isfinite(psnr_db)], return_counts=True)
     tried = tried[counts >= _BAND_SHARE * images]
 
     def quartiles(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -47,6 +47,8 @@ SELECTED: Final = pa.schema(
         pa.field("below_floor", pa.bool_()),
         pa.field("curve", pa.list_(_CANDIDATE)),
         pa.field("k_by_rule", _K_BY_RULE),
+        pa.field("flat_colors", pa.int32()),  # null where the image is no flat graphic
+        pa.field("rules_disagree", pa.bool_()),  # silhouette and floor, by a factor of four
     ]
 )
 
@@ -108,5 +110,7 @@ MANIFEST: Final = pa.schema(
         pa.field("choice", pa.string()),  # why this k
         pa.field("curve", pa.list_(_CANDIDATE)),
         pa.field("k_by_rule", _K_BY_RULE),
+        pa.field("flat_colors", pa.int32()),
+        pa.field("rules_disagree", pa.bool_()),
     ]
 )

@@ -72,6 +72,8 @@ def manifest_row(path: str, pressed: Pressed) -> dict[str, Any]:
             "choice": choice.reason,
             "curve": [{"k": c.k, "silhouette": c.silhouette, "psnr_db": c.psnr_db} for c in choice.curve],
             "k_by_rule": choice.k_by_rule,
+            "flat_colors": choice.flat_colors,
+            "rules_disagree": choice.rules_disagree,
         }
     return row
 

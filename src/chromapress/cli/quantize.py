@@ -113,6 +113,8 @@ class _Result:
                 "below_floor": quantized.below_floor if quantized else None,
                 "choice": choice.reason if choice else None,
                 "k_by_rule": choice.k_by_rule if choice else None,
+                "flat_colors": choice.flat_colors if choice else None,
+                "rules_disagree": choice.rules_disagree if choice else None,
             },
         )
 
