@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromapress import engine
-from chromapress.config import Palette, Quality, Rule
+from chromapress.config import Palette, Quality
 from chromapress.flat_colors import FlatColors, flat_colors
 from chromapress.histogram import Histogram, premultiplied
 from chromapress.quality import histogram_delta_e, reached
 
-RULES: Final[tuple[Rule, ...]] = ("fixed", "silhouette", "silhouette_floor", "quality")
+RULES: Final[tuple[str, ...]] = ("fixed", "silhouette", "silhouette_floor", "quality")
 
 # Between neighbouring candidates no further apart than this, every k is tried; flat graphics live down there.
 _EXHAUSTIVE_GAP: Final = 16
@@ -57,7 +57,7 @@ class Choice:
     verdict: Verdict
     reason: str
     curve: tuple[Candidate, ...]  # ascending in k; what was tried
-    k_by_rule: dict[Rule, int | None]  # None where no candidate reaches the floor
+    k_by_rule: dict[str, int | None]  # None where no candidate reaches the floor
     below_floor: bool
     flat_colors: int | None  # how many an image has that consists of them; None of others
 
@@ -186,7 +186,7 @@ def ascending(known: dict[int, Candidate]) -> tuple[Candidate, ...]:
     return tuple(known[k] for k in sorted(known))
 
 
-def by_rule(curve: Sequence[Candidate], palette: Palette, quality: Quality, flat: FlatColors) -> dict[Rule, int | None]:
+def by_rule(curve: Sequence[Candidate], palette: Palette, quality: Quality, flat: FlatColors) -> dict[str, int | None]:
     """The candidate that each rule would take from the curve."""
     if not curve:
         return dict.fromkeys(RULES)
@@ -219,7 +219,7 @@ def refined(
     quality: Quality,
     flat: FlatColors,
     tried: Callable[[int], Candidate],
-) -> dict[Rule, int | None]:
+) -> dict[str, int | None]:
     """by_rule among all k between the neighbours of each winner on the grid; `known` gets all that was tried."""
     grid = sorted(known)
     taken = by_rule(ascending(known), palette, quality, flat)
