@@ -46,7 +46,9 @@ class Source(_Section):
 
 
 class Palette(_Section):
-    scope: Literal["image", "dataset"] = Field("image", description="One palette for each image, or one for all.")
+    scope: Literal["image", "folder", "dataset"] = Field(
+        "image", description="One palette for each image, for each folder of images, or for all of them."
+    )
     rule: Rule = Field("silhouette_floor", description="How the number of colours k is chosen.")
     k: int = Field(256, ge=2, le=256, description="The number of colours of rule 'fixed'.")
     candidates: tuple[Annotated[int, Field(ge=2, le=256)], ...] = Field(
