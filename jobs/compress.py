@@ -28,16 +28,16 @@ def compress(quantized: DataFrame, config: DatasetConfig) -> DataFrame:
             image["k"],
             image["below_floor"],
             image["reason"],
-            (len(encoded), image["source_size_bytes"]),
+            (len(encoded.content), image["source_size_bytes"]),
             config,
         )
         return {
             "relative_path": image["relative_path"],
             "outcome": str(end),
             "reason": reason,
-            "codec": config.compression.codec,
-            "encoded_size_bytes": len(encoded),
-            "encoded": encoded if end.is_new_file else None,
+            "codec": encoded.codec,
+            "encoded_size_bytes": len(encoded.content),
+            "encoded": encoded.content if end.is_new_file else None,
         }
 
     return map_rows(quantized, COMPRESSED, row)

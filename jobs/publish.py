@@ -74,7 +74,7 @@ def named(rows: DataFrame, layout: str) -> DataFrame:
     is_published = rows.outcome != Outcome.REJECTED
     names = (
         rows.where(is_published)
-        .select("relative_path", is_new.alias("is_new"))
+        .select("relative_path", functions.when(is_new, rows.codec).alias("codec"))
         .groupBy(functions.regexp_extract("relative_path", naming.GROUP, 0))
         .applyInArrow(_name, from_arrow_schema(_NAMED))
     )
@@ -88,7 +88,7 @@ def named(rows: DataFrame, layout: str) -> DataFrame:
 
 
 def _name(group: pa.Table) -> pa.Table:
-    sources = list(zip(group["relative_path"].to_pylist(), group["is_new"].to_pylist(), strict=True))
+    sources = list(zip(group["relative_path"].to_pylist(), group["codec"].to_pylist(), strict=True))
     paths = naming.published_paths(sources)
     return pa.table([list(paths), list(paths.values())], schema=_NAMED)
 

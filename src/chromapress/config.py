@@ -117,7 +117,10 @@ class Quality(_Section):
 
 
 class Compression(_Section):
-    codec: Literal["png"] = Field("png", description="The format of the palette files.")
+    codec: Literal["png", "webp"] = Field(
+        "png",
+        description="The format of the palette files; WebP (lossless) has at most 16383 pixels a side: above, PNG.",
+    )
     effort: int = Field(5, ge=1, le=9, description="1 is the fastest, 9 gives the smallest files.")
     rdo: float = Field(
         0.0,

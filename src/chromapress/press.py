@@ -23,6 +23,7 @@ class Pressed:
     reason: str
     source_size_bytes: int
     content: bytes | None = None  # the new file, also where the source is kept instead
+    codec: str | None = None  # its format
     decoded: Decoded | None = None
     histogram: Histogram | None = None
     choice: Choice | None = None
@@ -39,13 +40,13 @@ def press(content: bytes, config: DatasetConfig) -> Pressed:
     choice = choose(histogram, config.palette, config.quality)
     given_up = under_floor(config) if choice.verdict == Verdict.UNREACHABLE else None
     if given_up:
-        return Pressed(given_up, choice.reason, len(content), None, decoded, histogram, choice)
+        return Pressed(given_up, choice.reason, len(content), None, None, decoded, histogram, choice)
     quantized = quantize(decoded.pixels, histogram, choice.verdict, choice.centres, config)
     new = encode(quantized.palette, quantized.indices, config.compression)
     end, reason = judge(
-        quantized.measured, quantized.k, quantized.below_floor, choice.reason, (len(new), len(content)), config
+        quantized.measured, quantized.k, quantized.below_floor, choice.reason, (len(new.content), len(content)), config
     )
-    return Pressed(end, reason, len(content), new, decoded, histogram, choice, quantized)
+    return Pressed(end, reason, len(content), new.content, new.codec, decoded, histogram, choice, quantized)
 
 
 def under_floor(config: DatasetConfig) -> Outcome | None:

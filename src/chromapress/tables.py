@@ -98,8 +98,8 @@ MANIFEST: Final = pa.schema(
         pa.field("source_size_bytes", pa.int64()),
         pa.field("source_sha256", pa.string()),
         pa.field("published_size_bytes", pa.int64()),
-        pa.field("codec", pa.string()),  # of a new file
-        pa.field("encoded_size_bytes", pa.int64()),  # of the palette file, also where the source was kept for it
+        pa.field("codec", pa.string()),  # of the palette file, also where the source was kept for it
+        pa.field("encoded_size_bytes", pa.int64()),  # the same
         pa.field("k", pa.int32()),
         pa.field("below_floor", pa.bool_()),
         pa.field("psnr_db", pa.float64()),

@@ -61,7 +61,7 @@ def manifest_row(path: str, pressed: Pressed) -> dict[str, Any]:
             "mode": decoded.mode,
             "width": width,
             "height": height,
-            "codec": "png",
+            "codec": pressed.codec,
             "encoded_size_bytes": len(pressed.content or b""),
             "k": quantized.k,
             "below_floor": quantized.below_floor,
@@ -85,7 +85,11 @@ class Made:
         self.sources = sources
         self.pressed = {path: press(content, config) for path, content in sources.items()}
         names = naming.published_paths(
-            [(path, one.outcome.is_new_file) for path, one in self.pressed.items() if one.outcome != Outcome.REJECTED]
+            [
+                (path, one.codec if one.outcome.is_new_file else None)
+                for path, one in self.pressed.items()
+                if one.outcome != Outcome.REJECTED
+            ]
         )
         self.files = {
             names[path]: (one.content or b"") if one.outcome.is_new_file else sources[path]

@@ -121,6 +121,19 @@ def test_a_plot_is_drawn_beside_the_image(
     assert plot.stat().st_size > 5_000
 
 
+def test_webp_files_are_named_so_in_a_folder(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    facts = json.loads(told(capsys, "quantize", photo, "-o", f"{out}/", "--codec", "webp", "-k", 8, "--json"))
+    with Image.open(out / f"{photo.stem}.webp") as image:
+        assert image.format == "WEBP"
+    assert (facts["codec"], facts["encoded_size_bytes"]) == ("webp", (out / f"{photo.stem}.webp").stat().st_size)
+
+
+def test_a_name_of_another_format_is_told(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    assert main(["quantize", str(photo), "-o", str(tmp_path / "out.png"), "--codec", "webp", "-k", "8"]) == 0
+    assert "out.png is a file of format webp" in capsys.readouterr().err
+
+
 def test_a_kept_image_is_copied_byte_for_byte(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     source = tmp_path / "moving.gif"
     source.write_bytes(frames("GIF"))

@@ -28,6 +28,7 @@ def configured(scope: str, partitions: int, layout: str = "files") -> DatasetCon
         {
             "palette": {"scope": scope, **({} if scope == "image" else SMALL)},
             "quality": {"min_psnr_db": 32 if scope == "image" else 18},
+            "compression": {"codec": "webp" if scope == "dataset" else "png"},
             "limits": {"max_rejected_percent": 50},
             "publish": {"layout": layout},
             "execution": {"partitions": partitions},
@@ -177,4 +178,6 @@ def test_a_shared_palette_gives_the_same_bytes_with_one_partition_and_three(
     for row in rows:
         if row["outcome"] == "published":
             assert row["psnr_db"] >= 18
-            assert len(made.image(row["published_path"], row["pack"])) == row["published_size_bytes"]
+            content = made.image(row["published_path"], row["pack"])
+            assert len(content) == row["published_size_bytes"]
+            assert (row["codec"], row["published_path"][-5:], content[8:12]) == ("webp", ".webp", b"WEBP")

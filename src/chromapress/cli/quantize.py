@@ -86,6 +86,7 @@ class _Result:
     reason: str
     format: str | None
     source_size_bytes: int
+    codec: str | None
     encoded_size_bytes: int | None
     k: int | None
     psnr_db: float | None
@@ -101,6 +102,7 @@ class _Result:
             pressed.reason,
             decoded.format if decoded else None,
             pressed.source_size_bytes,
+            pressed.codec,
             None if pressed.content is None else len(pressed.content),
             quantized.k if quantized else None,
             measured.psnr_db if measured else None,
@@ -151,6 +153,7 @@ class _Result:
                 "format": self.format,
                 "source_size_bytes": self.source_size_bytes,
                 "size_bytes": self.size_bytes,
+                "codec": self.codec,
                 "encoded_size_bytes": self.encoded_size_bytes,
                 "saved_percent": round(self.saved_percent, 3),
                 "k": self.k,
@@ -173,7 +176,7 @@ def _image(arguments: argparse.Namespace, config: DatasetConfig) -> int:
     result = _Result.of("standard input" if arguments.input == "-" else arguments.input, pressed)
     target = Path(arguments.output)
     if into_folder:
-        target /= naming.published_paths([(name, pressed.outcome.is_new_file)])[name]
+        target /= naming.published_paths([(name, pressed.codec if pressed.outcome.is_new_file else None)])[name]
         files.refuse_existing(target, arguments.force)
     if pressed.outcome != Outcome.REJECTED:
         new = pressed.content if pressed.outcome.is_new_file else content
@@ -192,11 +195,19 @@ def _image(arguments: argparse.Namespace, config: DatasetConfig) -> int:
             print(f"chromapress: error: {shown(result.path)}: {pressed.reason}", file=sys.stderr)
         elif result.outcome == Outcome.KEPT_LARGER and result.format == "JPEG":
             print(_jpeg_sentence([result]), file=told)
-        if not to_stdout and pressed.outcome.is_kept and target.suffix.lower() != Path(name).suffix.lower():
-            print(f"chromapress: {target} is the source, byte for byte, whatever its name says", file=sys.stderr)
+        if not to_stdout:
+            _tell_misnamed(target, name, pressed)
     if arguments.plot:
         _plot(arguments.plot, shown(name), pressed)
     return int(pressed.outcome == Outcome.REJECTED)
+
+
+def _tell_misnamed(target: Path, name: str, pressed: Pressed) -> None:
+    suffix = target.suffix.lower()
+    if pressed.outcome.is_kept and suffix != Path(name).suffix.lower():
+        print(f"chromapress: {target} is the source, byte for byte, whatever its name says", file=sys.stderr)
+    elif pressed.outcome.is_new_file and suffix != f".{pressed.codec}":
+        print(f"chromapress: {target} is a file of format {pressed.codec}, whatever its name says", file=sys.stderr)
 
 
 def _plot(path: Path, name: str, pressed: Pressed) -> None:
@@ -308,7 +319,11 @@ def _group(path: str) -> str:
 
 def _named(results: dict[int, _Result], target: Path, aside: Path) -> Iterator[tuple[_Result, Path | None]]:
     names = naming.published_paths(
-        [(one.path, one.outcome.is_new_file) for one in results.values() if one.outcome != Outcome.REJECTED]
+        [
+            (one.path, one.codec if one.outcome.is_new_file else None)
+            for one in results.values()
+            if one.outcome != Outcome.REJECTED
+        ]
     )
     for number, result in sorted(results.items()):
         output = target / names[result.path] if result.path in names else None
