@@ -104,8 +104,8 @@ def by_engine(pixels: NDArray[np.uint8], k: int, start: NDArray[np.float64] | No
 def compared(frame: DataFrame, pixels: NDArray[np.uint8], k: int) -> tuple[Clustered, Clustered]:
     """MLlib's clustering and the engine's, from the same start and after as many iterations."""
     theirs, model = by_mllib(frame, k)
-    # Without an iteration, MLlib's centres are its start.
-    start = np.array(KMeans(k=k, seed=_SEED, maxIter=0).fit(frame).clusterCenters())
+    # Without an iteration, MLlib's centres are its start; its norms can put them a rounding error outside.
+    start = np.clip(KMeans(k=k, seed=_SEED, maxIter=0).fit(frame).clusterCenters(), 0, 255)
     return theirs, by_engine(pixels, k, start, model.summary.numIter)
 
 

@@ -42,7 +42,7 @@ _PACKED: Final = pa.schema([("relative_path", pa.string()), ("published_path", p
 # What the manifest needs of each stage: everything but pixels and files.
 _SMALL_INGESTED: Final = tuple(set(INGESTED.names) - {"content", "colors", "counts"})
 _SMALL_SELECTED: Final = ("relative_path", "reason", "curve", "k_by_rule", "flat_colors", "rules_disagree")
-_SMALL_QUANTIZED: Final = tuple(set(QUANTIZED.names) - {"source_size_bytes", "reason", "width", "height", "indices"})
+_SMALL_QUANTIZED: Final = ("relative_path", "palette", "cluster_sizes")
 _SMALL_COMPRESSED: Final = tuple(set(COMPRESSED.names) - {"encoded"})
 
 _VERSION: Final = pa.schema([("version", pa.string())])
@@ -65,6 +65,9 @@ def manifest(spark: SparkSession, run: Run) -> DataFrame:
         .withColumn("outcome", functions.coalesce("ended", "outcome", functions.lit(under_floor(run.config))))
         .withColumn("reason", functions.coalesce("end", "reason", "choice"))
     )
+    # A lossy file has no palette.
+    for column in ("palette", "cluster_sizes"):
+        joined = joined.withColumn(column, functions.when(functions.col("k").isNotNull(), functions.col(column)))
     return named(joined, run.config.publish.layout)
 
 

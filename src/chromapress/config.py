@@ -117,9 +117,10 @@ class Quality(_Section):
 
 
 class Compression(_Section):
-    codec: Literal["png", "webp"] = Field(
+    codec: Literal["png", "webp", "auto"] = Field(
         "png",
-        description="The format of the palette files; WebP (lossless) has at most 16383 pixels a side: above, PNG.",
+        description="The format of the palette files; WebP (lossless) has at most 16383 pixels a side: above, PNG. "
+        "Auto: the smallest that keeps the floor of both and of lossy WebP and AVIF.",
     )
     effort: int = Field(5, ge=1, le=9, description="1 is the fastest, 9 gives the smallest files.")
     rdo: float = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from chromapress import engine
 from chromapress.config import Compression
 from chromapress.outcome import Outcome
 
+PALETTE_CODECS: Final = ("png", "webp")
+
 
 class EncodingError(RuntimeError):
     """A file that another decoder reads differently: a bug of the encoder, never to be published."""
@@ -20,21 +23,26 @@ class EncodingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Encoded:
-    """A file and its format, a value of `compression.codec`."""
+    """A file and what made it: png, webp (lossless), lossy_webp or lossy_avif."""
 
     content: bytes
     codec: str
 
 
-def encode(palette: NDArray[np.uint8], indices: NDArray[np.uint8], compression: Compression) -> Encoded:
-    """The file, decoded again by Pillow and compared pixel for pixel. PNG where it is too large for WebP."""
+def encode(palette: NDArray[np.uint8], indices: NDArray[np.uint8], compression: Compression) -> list[Encoded]:
+    """The palette files that the configuration asks for, each decoded again by Pillow and compared pixel for pixel.
+
+    One, or with codec `auto` two; PNG in place of WebP where a side is too long for that.
+    """
     fits = max(indices.shape) <= engine.MAX_WEBP_SIDE
-    if compression.codec == "webp" and fits:
-        encoded = Encoded(engine.encode_webp(indices, palette, effort=compression.effort), "webp")
-    else:
-        encoded = Encoded(engine.encode_png(indices, palette, effort=compression.effort), "png")
-    check(encoded, palette, indices)
-    return encoded
+    files = []
+    if compression.codec != "webp" or not fits:
+        files.append(Encoded(engine.encode_png(indices, palette, effort=compression.effort), "png"))
+    if compression.codec != "png" and fits:
+        files.append(Encoded(engine.encode_webp(indices, palette, effort=compression.effort), "webp"))
+    for file in files:
+        check(file, palette, indices)
+    return files
 
 
 def check(encoded: Encoded, palette: NDArray[np.uint8], indices: NDArray[np.uint8]) -> None:
