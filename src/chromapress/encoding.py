@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ from chromapress import engine
 from chromapress.config import Compression
 from chromapress.outcome import Outcome
 
+PALETTE_CODECS: Final = ("png", "webp")
+# Compared at a time: a large image's copies as RGBA would take a gigabyte.
+_CHECKED_PIXELS: Final = 1 << 20
+
 
 class EncodingError(RuntimeError):
     """A file that another decoder reads differently: a bug of the encoder, never to be published."""
@@ -20,32 +25,45 @@ class EncodingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Encoded:
-    """A file and its format, a value of `compression.codec`."""
+    """A file and what made it: png, webp (lossless), lossy_webp or lossy_avif."""
 
     content: bytes
     codec: str
 
 
-def encode(palette: NDArray[np.uint8], indices: NDArray[np.uint8], compression: Compression) -> Encoded:
-    """The file, decoded again by Pillow and compared pixel for pixel. PNG where it is too large for WebP."""
+def encode(palette: NDArray[np.uint8], indices: NDArray[np.uint8], compression: Compression) -> list[Encoded]:
+    """The palette files that the configuration asks for, each decoded again by Pillow and compared pixel for pixel.
+
+    One, or with codec `auto` two; PNG in place of WebP where a side is too long for that.
+    """
     fits = max(indices.shape) <= engine.MAX_WEBP_SIDE
-    if compression.codec == "webp" and fits:
-        encoded = Encoded(engine.encode_webp(indices, palette, effort=compression.effort), "webp")
-    else:
-        encoded = Encoded(engine.encode_png(indices, palette, effort=compression.effort), "png")
-    check(encoded, palette, indices)
-    return encoded
+    files = []
+    if compression.codec != "webp" or not fits:
+        files.append(Encoded(engine.encode_png(indices, palette, effort=compression.effort), "png"))
+    if compression.codec != "png" and fits:
+        files.append(Encoded(engine.encode_webp(indices, palette, effort=compression.effort), "webp"))
+    for file in files:
+        check(file, palette, indices)
+    return files
 
 
 def check(encoded: Encoded, palette: NDArray[np.uint8], indices: NDArray[np.uint8]) -> None:
     """EncodingError where Pillow sees other pixels than palette[indices]; what is fully transparent has no colour."""
+    height, width = indices.shape
+    rows = max(1, _CHECKED_PIXELS // width)
     with Image.open(io.BytesIO(encoded.content)) as image:
-        decoded = np.asarray(image.convert("RGBA"))
-    wanted = palette[indices]
+        same = image.size == (width, height) and all(
+            _equal(image.crop((0, top, width, min(top + rows, height))), palette[indices[top : top + rows]])
+            for top in range(0, height, rows)
+        )
+    if not same:
+        raise EncodingError(f"the {encoded.codec} file of {width}x{height} pixels decodes to something else")
+
+
+def _equal(shown: Image.Image, wanted: NDArray[np.uint8]) -> bool:
+    decoded = np.asarray(shown.convert("RGBA"))
     visible = wanted[..., 3:] > 0
-    if decoded.shape != wanted.shape or not np.array_equal(decoded * visible, wanted * visible):
-        size = f"{indices.shape[1]}x{indices.shape[0]}"
-        raise EncodingError(f"the {encoded.codec} file of {size} pixels decodes to something else")
+    return np.array_equal(decoded * visible, wanted * visible)
 
 
 def outcome(lossless: bool, new_size_bytes: int, source_size_bytes: int, compression: Compression) -> Outcome:

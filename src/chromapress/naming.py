@@ -14,21 +14,26 @@ from typing import Final
 GROUP: Final = r"(?s)^(?:.*/)?[^/][^./]*"
 
 
+def suffix(codec: str) -> str:
+    """What files of a codec (encoding.Encoded) are called: that of lossy_webp is webp."""
+    return codec.rpartition("_")[2]
+
+
 def published_paths(sources: Sequence[tuple[str, str | None]]) -> dict[str, str]:
     """The published path of each source, given as (relative path, the new file's codec or None), of one or more groups.
 
     Kept sources and new files with their source's suffix have their own names; the others, in the order of their names,
     the first that is free.
     """
-    settled = {path for path, codec in sources if codec is None or path.lower().endswith(f".{codec}")}
+    settled = {path for path, codec in sources if codec is None or path.lower().endswith(f".{suffix(codec)}")}
     names = {path: path for path in settled}
     taken = set(settled)
-    codecs = dict(sources)
-    for path in sorted(codecs.keys() - settled):
-        codec = codecs[path]
+    suffixes = {path: suffix(codec) for path, codec in sources if codec is not None}
+    for path in sorted(suffixes.keys() - settled):
+        end = suffixes[path]
         directory, slash, name = path.rpartition("/")
         stem = name.rpartition(".")[0] or name
-        options = chain((f"{stem}.{codec}", f"{name}.{codec}"), (f"{name}.{n}.{codec}" for n in count(2)))
+        options = chain((f"{stem}.{end}", f"{name}.{end}"), (f"{name}.{n}.{end}" for n in count(2)))
         names[path] = next(p for p in (directory + slash + option for option in options) if p not in taken)
         taken.add(names[path])
     return names

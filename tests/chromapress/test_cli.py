@@ -349,9 +349,9 @@ def test_the_silhouette_table_marks_what_each_rule_takes(
     assert [one["k"] for one in facts["curve"]] == sorted(lines)
 
 
-def test_an_image_of_two_colours_has_no_curve_and_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "two.png").write_bytes(encoded(flat(2, 1), "PNG"))
-    text = told(capsys, "silhouette", tmp_path / "two.png", "--plot", tmp_path / "figure.svg")
+def test_an_image_of_one_colour_has_no_curve_and_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "one.png").write_bytes(encoded(flat(1, 1), "PNG"))
+    text = told(capsys, "silhouette", tmp_path / "one.png", "--plot", tmp_path / "figure.svg")
     assert "Too few colours for a curve" in text
     assert (tmp_path / "figure.svg").exists()
 

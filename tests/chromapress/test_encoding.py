@@ -22,7 +22,7 @@ def test_the_file_shows_the_palettes_colours(
     palette: np.ndarray, codec: Literal["png", "webp"], effort: int, height: int, width: int, seed: int
 ) -> None:
     indices = np.random.default_rng(seed).integers(0, len(palette), (height, width), dtype=np.uint8)
-    encoded = encode(palette, indices, Compression(codec=codec, effort=effort))
+    (encoded,) = encode(palette, indices, Compression(codec=codec, effort=effort))
     assert encoded.codec == codec
     with Image.open(io.BytesIO(encoded.content)) as image:
         assert (image.format, image.size) == (codec.upper(), (width, height))
@@ -35,13 +35,19 @@ def test_the_file_shows_the_palettes_colours(
 
 def test_what_is_too_long_for_webp_is_png() -> None:
     palette = np.array([[1, 2, 3, 255]], np.uint8)
-    for width, codec in ((16_383, "webp"), (16_384, "png")):
-        assert encode(palette, np.zeros((1, width), np.uint8), Compression(codec="webp")).codec == codec
+    for wanted, width, codecs in (
+        ("webp", 16_383, ["webp"]),
+        ("webp", 16_384, ["png"]),
+        ("auto", 16_383, ["png", "webp"]),
+        ("auto", 16_384, ["png"]),
+    ):
+        files = encode(palette, np.zeros((1, width), np.uint8), Compression(codec=wanted))  # type: ignore[arg-type]
+        assert [file.codec for file in files] == codecs
 
 
 def test_a_file_that_shows_something_else_is_refused() -> None:
     palette, indices = np.array([[1, 2, 3, 255], [9, 9, 9, 255]], np.uint8), np.array([[0, 1]], np.uint8)
-    encoded = encode(palette, indices, Compression())
+    (encoded,) = encode(palette, indices, Compression())
     with pytest.raises(EncodingError, match="the png file of 2x1 pixels"):
         check(encoded, palette, 1 - indices)
 
