@@ -52,7 +52,7 @@ def test_more_strength_makes_smaller_files_of_larger_error(k: int, channels: int
         moved, indices = engine.map_rate_distortion(image, palette, rdo=rdo)
         sizes.append(len(engine.encode_png(indices, moved)))
         qualities.append(engine.psnr(image, moved[indices][..., :channels]))
-    assert sizes[2] < sizes[1] < 0.97 * sizes[0]
+    assert sizes[2] < sizes[1] < 0.98 * sizes[0]
     assert qualities[0] > qualities[1] > qualities[2]
     assert qualities[1] > qualities[0] - 3
 
