@@ -3,7 +3,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "kmeans.hpp"
 #include "map.hpp"
@@ -73,14 +75,20 @@ struct HistogramArrays {
   [[nodiscard]] cp::HistogramView view() const { return {colors.rows<cp::Rgba>(), counts.rows()}; }
 };
 
+// An array that owns what was a vector: nothing is copied.
 template <typename T, typename Row>
-py::array_t<T> to_array(const std::vector<Row>& rows, std::vector<std::size_t> shape) {
-  return py::array_t<T>(std::move(shape), reinterpret_cast<const T*>(rows.data()));
+py::array_t<T> to_array(std::vector<Row> rows, std::vector<std::size_t> shape) {
+  auto owned = std::make_unique<std::vector<Row>>(std::move(rows));
+  const auto* data = reinterpret_cast<const T*>(owned->data());
+  const py::capsule owner(owned.get(), [](void* p) { delete static_cast<std::vector<Row>*>(p); });
+  static_cast<void>(owned.release());
+  return py::array_t<T>(std::move(shape), data, owner);
 }
 
-py::tuple to_python(const cp::Histogram& h) {
-  return py::make_tuple(to_array<std::uint8_t>(h.colors, {h.colors.size(), 4}),
-                        to_array<std::int64_t>(h.counts, {h.counts.size()}));
+py::tuple to_python(cp::Histogram h) {
+  const std::size_t n = h.colors.size();
+  return py::make_tuple(to_array<std::uint8_t>(std::move(h.colors), {n, 4}),
+                        to_array<std::int64_t>(std::move(h.counts), {n}));
 }
 
 cp::ColorSpace space_of(const std::string& name) {
@@ -197,9 +205,9 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
       [](const py::array& colors, const py::array& palette, const std::string& color_space) {
         const Rows4<std::uint8_t> rows(colors, "colors"), entries(palette, "palette");
         const cp::ColorSpace space = space_of(color_space);
-        const auto labels =
+        auto labels =
             without_gil([&] { return cp::map_colors(rows.rows<cp::Rgba>(), entries.rows<cp::Rgba>(), space); });
-        return to_array<std::uint8_t>(labels, {labels.size()});
+        return to_array<std::uint8_t>(std::move(labels), {rows.shape(0)});
       },
       py::arg("colors"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb");
 
@@ -209,9 +217,9 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
         const Image image(pixels, "pixels");
         const Rows4<std::uint8_t> entries(palette, "palette");
         const cp::ColorSpace space = space_of(color_space);
-        const auto indices =
+        auto indices =
             without_gil([&] { return cp::map_pixels(image.pixels(), entries.rows<cp::Rgba>(), space, dither); });
-        return to_array<std::uint8_t>(indices, {image.shape(0), image.shape(1)});
+        return to_array<std::uint8_t>(std::move(indices), {image.shape(0), image.shape(1)});
       },
       py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb", py::arg("dither") = 0.0);
 

@@ -37,8 +37,7 @@ struct Box {
 
 struct BoxTree {
   ColorSpace space = ColorSpace::srgb;
-  std::array<std::vector<double>, 4> x;          // coordinates in `space`, in the tree's order, padded for vector loads
-  std::array<std::vector<double>, 4> leaf_mean;  // likewise, of the leaves
+  std::array<std::vector<double>, 4> x;  // coordinates in `space`, in the tree's order, padded for vector loads
   std::vector<double> weight;
   std::vector<std::uint32_t> order;  // position in the histogram
   std::vector<Box> leaves;           // runs of colours
@@ -53,6 +52,19 @@ struct BoxTree {
     return box.end > box.begin;
   }
 };
+
+/// Few points that stand for many colours: the means of leaves or of parts of them, in the order of the tree.
+struct Points {
+  std::array<std::vector<float>, 4> mean;  // padded for vector loads
+  std::vector<Totals> totals;
+  std::vector<std::uint32_t> ends;  // where each group's points end
+
+  [[nodiscard]] std::size_t size() const { return totals.size(); }
+};
+
+Points points_of_leaves(const BoxTree& tree);
+/// One for each part that is not empty when a leaf is cut in the middle of each axis.
+Points points_of_halved_leaves(const BoxTree& tree);
 
 BoxTree build_box_tree(const HistogramView& view, ColorSpace space);
 

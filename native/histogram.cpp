@@ -6,8 +6,11 @@
 #include <cstring>
 #include <memory>
 #include <stdexcept>
+#include <utility>
 
 #include "color_hash.hpp"
+#include "dispatch.hpp"
+#include "parallel.hpp"
 
 namespace chromapress {
 namespace {
@@ -17,58 +20,107 @@ namespace {
 constexpr unsigned kLowBits = 12;
 constexpr std::size_t kBuckets = std::size_t{1} << (24 - kLowBits);
 constexpr std::size_t kLow = std::size_t{1} << kLowBits;
+// Neighbouring pixels fall into one bucket, and each would wait for the counter that the last one wrote. So each thread
+// reads its pixels at eight distant places in turn, with counters for each.
+constexpr std::size_t kStreams = 8;
+using Streams = std::array<std::uint32_t, kStreams>;
 
-std::uint32_t big_endian(std::uint32_t word) {
-  if constexpr (std::endian::native == std::endian::big) return word;
-  return (word << 24) | ((word & 0xff00u) << 8) | ((word >> 8) & 0xff00u) | (word >> 24);
+std::uint32_t key_at(const std::uint8_t* p) {
+  return (std::uint32_t{p[0]} << 16) | (std::uint32_t{p[1]} << 8) | std::uint32_t{p[2]};
 }
 
-// visit(key) for the 24-bit key of every pixel. Four bytes are read at once, but for the last pixel.
+// The same, where a fourth byte may be read.
+std::uint32_t key_within(const std::uint8_t* p) {
+  std::uint32_t word;
+  std::memcpy(&word, p, sizeof word);
+  if constexpr (std::endian::native == std::endian::big) return word >> 8;
+  return ((word << 16) & 0xff0000u) | (word & 0xff00u) | ((word >> 16) & 0xffu);
+}
+
+// visit(key, stream) for every pixel of a part, each time in the same order.
 template <typename Visit>
-void for_each_key(const Pixels& pixels, Visit visit) {
-  const std::uint8_t* p = pixels.data.data();
-  const std::uint8_t* last = p + 3 * (pixels.size() - 1);
-  for (; p < last; p += 3) {
-    std::uint32_t word;
-    std::memcpy(&word, p, sizeof word);
-    visit(big_endian(word) >> 8);
+CHROMAPRESS_INLINE void for_each_key(std::span<const std::uint8_t> part, Visit visit) {
+  const std::size_t pixels = part.size() / 3, each = (pixels - 1) / kStreams;
+  std::array<const std::uint8_t*, kStreams> from;
+  for (std::size_t s = 0; s < kStreams; ++s) from[s] = part.data() + 3 * each * s;
+  for (std::size_t i = 0; i < each; ++i) {
+    for (std::size_t s = 0; s < kStreams; ++s) visit(key_within(from[s] + 3 * i), s);
   }
-  visit((std::uint32_t{last[0]} << 16) | (std::uint32_t{last[1]} << 8) | std::uint32_t{last[2]});
+  for (std::size_t i = each * kStreams; i < pixels; ++i) visit(key_at(part.data() + 3 * i), 0);
 }
 
-Histogram histogram_rgb(const Pixels& pixels) {
-  std::vector<std::uint32_t> ends(kBuckets + 1, 0);
-  for_each_key(pixels, [&ends](std::uint32_t key) { ++ends[(key >> kLowBits) + 1]; });
-  for (std::size_t b = 0; b < kBuckets; ++b) ends[b + 1] += ends[b];
-  const auto low = std::make_unique_for_overwrite<std::uint16_t[]>(pixels.size());
-  for_each_key(pixels, [&ends, &low](std::uint32_t key) {
-    low[ends[key >> kLowBits]++] = static_cast<std::uint16_t>(key & (kLow - 1));
-  });
-  // After the scatter, ends[b] is where bucket b ends.
+// The colours of the buckets from `first` on, whose pixels end in `low` where `ends` says; the first begins at `begin`.
+Histogram count_buckets(std::size_t first, std::span<const std::uint32_t> ends, const std::uint16_t* low,
+                        std::size_t begin) {
   Histogram result;
-  result.colors.reserve(std::min<std::size_t>(pixels.size(), 65536));
-  result.counts.reserve(std::min<std::size_t>(pixels.size(), 65536));
+  result.colors.reserve(std::min<std::size_t>(ends.back() - begin, 65536));
+  result.counts.reserve(result.colors.capacity());
   std::array<std::uint32_t, kLow> counters{};
   std::array<std::uint64_t, kLow / 64> seen{};
-  std::size_t begin = 0;
-  for (std::size_t b = 0; b < kBuckets; ++b) {
+  for (std::size_t b = 0; b < ends.size(); ++b) {
     const std::size_t end = ends[b];
     if (end == begin) continue;
     for (; begin < end; ++begin) {
-      const std::uint16_t l = low[begin];
+      const std::size_t l = low[begin];
       ++counters[l];
       seen[l / 64u] |= std::uint64_t{1} << (l % 64u);
     }
+    const auto upper = static_cast<std::uint32_t>((first + b) << kLowBits);
     for (std::size_t word = 0; word < seen.size(); ++word) {
-      for (; seen[word] != 0; seen[word] &= seen[word] - 1) {
-        const std::size_t l = word * 64 + static_cast<std::size_t>(std::countr_zero(seen[word]));
-        result.colors.push_back(from_key((static_cast<std::uint32_t>((b << kLowBits) | l) << 8) | 255u));
-        result.counts.push_back(counters[l]);
-        counters[l] = 0;
+      for (std::uint64_t left = std::exchange(seen[word], 0); left != 0; left &= left - 1) {
+        const std::size_t l = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
+        result.colors.push_back(from_key(((upper | static_cast<std::uint32_t>(l)) << 8) | 255u));
+        result.counts.push_back(std::exchange(counters[l], 0));
       }
     }
   }
   return result;
+}
+
+void append(Histogram& to, const Histogram& more) {
+  to.colors.insert(to.colors.end(), more.colors.begin(), more.colors.end());
+  to.counts.insert(to.counts.end(), more.counts.begin(), more.counts.end());
+}
+
+Histogram histogram_rgb(const Pixels& pixels, std::size_t threads) {
+  if (pixels.size() > UINT32_MAX) throw std::invalid_argument("an image has at most 2^32 - 1 pixels");
+  threads = std::clamp<std::size_t>(pixels.size() / kPixelsPerThread, 1, threads);
+  const auto part = [&](std::size_t t) {
+    const std::size_t begin = pixels.size() * t / threads, end = pixels.size() * (t + 1) / threads;
+    return pixels.data.subspan(3 * begin, 3 * (end - begin));
+  };
+  std::vector<std::vector<Streams>> places(threads);
+  in_parallel(threads, threads, [&](std::size_t t) {
+    places[t].resize(kBuckets);
+    for_each_key(part(t), [to = places[t].data()](std::uint32_t key, std::size_t s) { ++to[key >> kLowBits][s]; });
+  });
+  std::vector<std::uint32_t> ends(kBuckets);
+  std::uint32_t place = 0;
+  for (std::size_t b = 0; b < kBuckets; ++b) {
+    for (auto& of_thread : places) {
+      for (std::uint32_t& count : of_thread[b]) place += std::exchange(count, place);
+    }
+    ends[b] = place;
+  }
+  const auto low = std::make_unique_for_overwrite<std::uint16_t[]>(pixels.size());
+  in_parallel(threads, threads, [&](std::size_t t) {
+    for_each_key(part(t), [to = places[t].data(), out = low.get()](std::uint32_t key, std::size_t s) {
+      out[to[key >> kLowBits][s]++] = static_cast<std::uint16_t>(key & (kLow - 1));
+    });
+  });
+  // Buckets in runs of about equally many pixels.
+  std::vector<Histogram> runs(threads);
+  in_parallel(threads, threads, [&](std::size_t t) {
+    const auto after = [&](std::size_t share) {
+      const auto pixel = static_cast<std::uint32_t>(pixels.size() * share / threads);
+      return static_cast<std::size_t>(std::lower_bound(ends.begin(), ends.end(), pixel) - ends.begin());
+    };
+    const std::size_t first = t == 0 ? 0 : after(t) + 1, last = after(t + 1) + 1;
+    if (first >= last) return;
+    runs[t] = count_buckets(first, std::span(ends).subspan(first, last - first), low.get(), first == 0 ? 0 : ends[first - 1]);
+  });
+  for (std::size_t t = 1; t < threads; ++t) append(runs[0], runs[t]);
+  return std::move(runs[0]);
 }
 
 Histogram histogram_rgba(const Pixels& pixels) {
@@ -107,8 +159,8 @@ Histogram histogram_rgba(const Pixels& pixels) {
 
 }  // namespace
 
-Histogram histogram(const Pixels& pixels) {
-  return pixels.channels == 3 ? histogram_rgb(pixels) : histogram_rgba(pixels);
+Histogram histogram(const Pixels& pixels, std::size_t threads) {
+  return pixels.channels == 3 ? histogram_rgb(pixels, thread_count(threads)) : histogram_rgba(pixels);
 }
 
 void validate(const HistogramView& view) {
@@ -117,7 +169,7 @@ void validate(const HistogramView& view) {
   std::int64_t total = 0;
   for (std::size_t i = 0; i < view.colors.size(); ++i) {
     const Rgba c = view.colors[i];
-    if (i > 0 && !(view.colors[i - 1] < c)) {
+    if (i > 0 && key_of(view.colors[i - 1]) >= key_of(c)) {
       throw std::invalid_argument("colors must be distinct and in lexicographic order");
     }
     if (c.a == 0 && key_of(c) != 0) throw std::invalid_argument("a fully transparent color must be (0, 0, 0, 0)");

@@ -162,7 +162,7 @@ std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, std::size_t
 }  // namespace
 
 Clustering kmeans(const HistogramView& view, const KMeansOptions& options) {
-  constexpr std::size_t kIterationsFromOwnStart = 1, kIterationsFromGivenStart = 20;
+  constexpr std::size_t kIterationsFromOwnStart = 0, kIterationsFromGivenStart = 20;
   check(view, options);
   const BoxTree tree = build_box_tree(view, options.space);
   const std::size_t fixed = options.protected_colors.size();
@@ -180,12 +180,13 @@ Clustering kmeans(const HistogramView& view, const KMeansOptions& options) {
     labels = nearest_labels(tree, centres);
   }
   result.labels.resize(tree.size());
-  result.sizes.resize(centres.size());
+  std::vector<double> sizes(centres.size());  // whole numbers
   for (std::size_t i = 0; i < tree.size(); ++i) {
     result.labels[tree.order[i]] = labels[i];
-    result.sizes[labels[i]] += view.counts[tree.order[i]];
+    sizes[labels[i]] += tree.weight[i];
     result.inertia += tree.weight[i] * squared_distance(tree.point(i), centres[labels[i]].at);
   }
+  result.sizes.assign(sizes.begin(), sizes.end());
   for (const Centre& c : centres) result.centres.push_back(from_space(c.at, options.space));
   return result;
 }

@@ -16,7 +16,7 @@ struct KMeansOptions {
   std::span<const Point> start;               // k centres in the clustering space, or empty: Wu's
   std::span<const Rgba> protected_colors;     // fixed centres, the first of the result
   ColorSpace space = ColorSpace::srgb;        // where distances are measured
-  std::optional<std::size_t> max_iterations;  // none: 1 after the engine's own start, 20 after one that was given
+  std::optional<std::size_t> max_iterations;  // none: 0 after the engine's own start, 20 after one that was given
 
   double tolerance = 1e-4;  // stop when the inertia falls by less than this times itself
 };

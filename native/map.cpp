@@ -145,8 +145,7 @@ std::vector<std::uint8_t> map_pixels(const Pixels& pixels, std::span<const Rgba>
   if (dither > 0) return map_dithered(pixels, palette, mapper, dither);
   std::vector<std::uint8_t> indices(pixels.size());
   if (CellTable* cells = mapper.cells(); cells != nullptr && pixels.channels == 3) {
-    const std::uint8_t* p = pixels.data.data();
-    for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = (*cells)(p[3 * i], p[3 * i + 1], p[3 * i + 2]);
+    cells->map(pixels.data, indices);
     return indices;
   }
   for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = mapper(pixels.at(i));

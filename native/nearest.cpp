@@ -152,6 +152,37 @@ void label(const Columns& columns, std::size_t begin, std::size_t end, bool opaq
   }
 }
 
+template <std::size_t D>
+CHROMAPRESS_INLINE void label_points_in(const std::array<std::vector<float>, 4>& columns, std::size_t begin,
+                                        std::size_t end, const Candidates& candidates, std::uint8_t* labels) {
+  for (std::size_t i = begin; i < end; i += kFloatLanes) {
+    std::array<Float8, D> x;
+    for (std::size_t d = 0; d < D; ++d) load(x[d], &columns[d][i]);
+    Float8 least = Float8{} + std::numeric_limits<float>::infinity();
+    Int8x32 nearest{};
+    for (std::size_t c = 0; c < candidates.size; ++c) {
+      Float8 distance{};
+      for (std::size_t d = 0; d < D; ++d) distance += (x[d] - candidates.at[d][c]) * (x[d] - candidates.at[d][c]);
+      const Int8x32 closer = distance < least;
+      least = closer ? distance : least;
+      nearest = closer ? Int8x32{} + candidates.id[c] : nearest;
+    }
+    const std::size_t lanes = std::min(kFloatLanes, end - i);
+    for (std::size_t lane = 0; lane < lanes; ++lane) labels[i + lane] = static_cast<std::uint8_t>(nearest[lane]);
+  }
+}
+
+// As label(), in single precision; centres have no offset here.
+CHROMAPRESS_DISPATCH
+void label_points(const std::array<std::vector<float>, 4>& columns, std::size_t begin, std::size_t end, bool opaque,
+                  const Candidates& candidates, std::uint8_t* labels) {
+  if (opaque) {
+    label_points_in<3>(columns, begin, end, candidates, labels);
+  } else {
+    label_points_in<4>(columns, begin, end, candidates, labels);
+  }
+}
+
 // The least distance of each of some points to a candidate that is not its own.
 CHROMAPRESS_DISPATCH
 void least_of_others(const Columns& columns, std::size_t begin, std::size_t end, std::span<const Centre> centres,
@@ -281,20 +312,22 @@ std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> 
   return least;
 }
 
-std::vector<std::uint8_t> nearest_to_leaves(const BoxTree& tree, std::span<const Centre> centres) {
-  std::vector<std::uint8_t> labels(tree.leaves.size());
-  Candidates all{};
+std::vector<std::uint8_t> nearest_to_points(const BoxTree& tree, const Points& points,
+                                            std::span<const Centre> centres) {
+  std::vector<std::uint8_t> labels(points.size());
+  Candidates all{}, of_group{};
   std::array<std::uint8_t, kMaxColors> kept;
+  std::size_t begin = 0;
   for (std::size_t kind = 0; kind < kKinds; ++kind) {
     const Box& root = tree.kinds[kind];
     if (root.begin == root.end) continue;
     const bool opaque = static_cast<Kind>(kind) == Kind::opaque;
     take_kind(centres, kind, all);
     for (std::size_t g = root.begin; g < root.end; ++g) {
-      const Box& group = tree.groups[g];
-      const std::size_t count = rule_out(group, opaque, all, kept.data());
-      for (std::size_t i = 0; i < count; ++i) kept[i] = all.id[kept[i]];
-      label(tree.leaf_mean, group.begin, group.end, opaque, centres, kept.data(), count, labels.data());
+      of_group.size = rule_out(tree.groups[g], opaque, all, kept.data());
+      take_kept(all, kept.data(), of_group);
+      label_points(points.mean, begin, points.ends[g], opaque, of_group, labels.data());
+      begin = points.ends[g];
     }
   }
   return labels;

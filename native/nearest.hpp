@@ -30,7 +30,7 @@ std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Ce
 std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> centres,
                                    std::span<const std::uint8_t> own);
 
-/// For the mean of each leaf the nearest centre, near ties either way.
-std::vector<std::uint8_t> nearest_to_leaves(const BoxTree& tree, std::span<const Centre> centres);
+/// For each point the nearest centre of its kind, near ties either way.
+std::vector<std::uint8_t> nearest_to_points(const BoxTree& tree, const Points& points, std::span<const Centre> centres);
 
 }  // namespace chromapress

@@ -25,10 +25,11 @@ struct Moments {
   Totals totals;
   std::array<Point, 4> product{};
 
-  void add(double weight, const Point& p) {
-    totals.add(weight, p);
+  void add(const Totals& point) {
+    totals.add(point);
+    const Point p = point.mean();
     for (std::size_t i = 0; i < 4; ++i) {
-      for (std::size_t j = 0; j <= i; ++j) product[i][j] += weight * p[i] * p[j];
+      for (std::size_t j = 0; j <= i; ++j) product[i][j] += point.sum[i] * p[j];
     }
   }
 };
@@ -114,56 +115,54 @@ std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> 
   return done;
 }
 
-// A pass of Lloyd over the leaves, as if all colours of one were its mean; the clusters found.
-std::vector<Moments> pass_over_leaves(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first) {
-  const std::vector<std::uint8_t> labels = nearest_to_leaves(tree, centres);
-  std::vector<Moments> moments(centres.size());
-  for (std::size_t l = 0; l < labels.size(); ++l) {
-    const Totals& leaf = tree.leaves[l].totals;
-    moments[labels[l]].add(leaf.weight,
-                           {tree.leaf_mean[0][l], tree.leaf_mean[1][l], tree.leaf_mean[2][l], tree.leaf_mean[3][l]});
-  }
-  for (std::size_t j = first; j < centres.size(); ++j) {
-    if (moments[j].totals.weight > 0) centres[j].at = moments[j].totals.mean();
-  }
-  return moments;
+// Moves a centre by `factor` times the way to the mean of its colours. 1 is Lloyd's step; nearly 2 gets there in fewer.
+void step(Centre& centre, const Totals& totals, double factor) {
+  if (!(totals.weight > 0)) return;
+  const Point mean = totals.mean();
+  for (std::size_t d = 0; d < 4; ++d) centre.at[d] += factor * (mean[d] - centre.at[d]);
 }
 
-// The same over the colours themselves.
-std::vector<Moments> pass_over_colors(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first) {
-  const std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
-  std::vector<Moments> moments(centres.size());
-  for (std::size_t i = 0; i < labels.size(); ++i) moments[labels[i]].add(tree.weight[i], tree.point(i));
-  for (std::size_t j = first; j < centres.size(); ++j) {
-    if (moments[j].totals.weight > 0) centres[j].at = moments[j].totals.mean();
-  }
-  return moments;
+// A pass over points, as if all colours that one stands for were its mean.
+void pass_over(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first,
+               double factor) {
+  const std::vector<std::uint8_t> labels = nearest_to_points(tree, points, centres);
+  std::vector<Totals> totals(centres.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) totals[labels[i]].add(points.totals[i]);
+  for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], totals[j], factor);
 }
 
-// Moves each centre by `factor` times the way to its mean. 1 is Lloyd's step; nearly 2 gets there in fewer passes.
-void relaxed_pass(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first, double factor) {
+// A pass of Lloyd over points, then swaps; returns how many.
+std::size_t swap_over(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first) {
+  const std::vector<std::uint8_t> labels = nearest_to_points(tree, points, centres);
+  std::vector<Moments> moments(centres.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) moments[labels[i]].add(points.totals[i]);
+  for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], moments[j].totals, 1);
+  return swap_centres(centres, moments, first);
+}
+
+void pass_over_colors(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first, double factor) {
   const std::vector<Totals> totals = nearest_totals(tree, centres);
-  for (std::size_t j = first; j < centres.size(); ++j) {
-    if (!(totals[j].weight > 0)) continue;
-    const Point mean = totals[j].mean();
-    for (std::size_t d = 0; d < 4; ++d) centres[j].at[d] += factor * (mean[d] - centres[j].at[d]);
-  }
+  for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], totals[j], factor);
 }
 
 }  // namespace
 
 void refine(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first) {
-  constexpr int kLeafRounds = 3;
-  constexpr int kPasses = 3;
+  // With so many leaves to a centre, what they blur makes no difference.
+  constexpr std::size_t kLeavesPerCentre = 100;
   constexpr double kRelaxation = 1.9;
-  for (int round = 0; round < kLeafRounds; ++round) {
-    pass_over_leaves(tree, centres, first);
-    if (swap_centres(centres, pass_over_leaves(tree, centres, first), first) == 0) break;
+  const Points leaves = points_of_leaves(tree);
+  for (int round = 0; round < 3; ++round) {
+    pass_over(tree, leaves, centres, first, 1);
+    if (swap_over(tree, leaves, centres, first) == 0) break;
   }
-  for (int pass = 0; pass < kPasses; ++pass) relaxed_pass(tree, centres, first, kRelaxation);
-  swap_centres(centres, pass_over_colors(tree, centres, first), first);
-  for (int pass = 1; pass < kPasses; ++pass) relaxed_pass(tree, centres, first, kRelaxation);
-  relaxed_pass(tree, centres, first, 1);
+  const bool coarse = leaves.size() >= kLeavesPerCentre * centres.size();
+  const Points halved = coarse ? Points{} : points_of_halved_leaves(tree);
+  const Points& points = coarse ? leaves : halved;
+  for (int pass = 0; pass < 3; ++pass) pass_over(tree, points, centres, first, kRelaxation);
+  swap_over(tree, points, centres, first);
+  for (int pass = 0; pass < 2; ++pass) pass_over(tree, points, centres, first, kRelaxation);
+  for (const double factor : {kRelaxation, kRelaxation, 1.0}) pass_over_colors(tree, centres, first, factor);
 }
 
 }  // namespace chromapress

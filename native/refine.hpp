@@ -3,7 +3,7 @@
 // Lloyd stops at the first local minimum. Here, between its passes, pairs of centres that cost little together are
 // merged and the centres set free are put where a cluster gains most by being split (after the utility idea of Patane
 // and Russo, "The enhanced LBG algorithm", Neural Networks 14, 2001), and the steps to the means are longer than
-// Lloyd's.
+// Lloyd's. All but the last passes are over few points that stand for the colours.
 #pragma once
 
 #include <vector>

@@ -69,7 +69,7 @@ def kmeans(
     start: [k, 4] centres in the clustering space, instead of Wu's; the first p give way to the protected colours.
     protected: [p, 4] straight RGBA, p <= k: fixed centres, the first p of the result.
     color_space: "srgb" or "oklab": where distances are measured; centres come back in the clustering space.
-    max_iterations: Lloyd stops there, or when the inertia falls by less than `tolerance` times itself. None: 1 from the
+    max_iterations: Lloyd stops there, or when the inertia falls by less than `tolerance` times itself. None: 0 from the
         engine's own start, which is within a percent of where more iterations lead; 20 from a start that was given.
 
     Fully transparent, fully opaque and translucent colours do not mix: a histogram with transparent pixels has one
