@@ -1,9 +1,7 @@
 #include "cell_table.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
-#include <cstring>
 
 #include "dispatch.hpp"
 
@@ -66,19 +64,6 @@ void fill_cell(const std::int32_t* r, const std::int32_t* g, const std::int32_t*
   }
 }
 
-constexpr std::size_t kPlaced = 64;
-
-// Of colours as they lie in memory the cell and the place in it: 15 and 9 bits.
-CHROMAPRESS_DISPATCH
-void place(const std::array<std::uint32_t, kPlaced>& colors, std::array<std::uint32_t, kPlaced>& places) {
-  static_assert(std::endian::native == std::endian::little);
-  for (std::size_t j = 0; j < kPlaced; ++j) {
-    const std::uint32_t c = colors[j];
-    places[j] = ((c & 0xf8u) << 16) | ((c & 0xf800u) << 3) | ((c & 0xf80000u) >> 10) |  //
-                ((c & 0x7u) << 6) | ((c & 0x700u) >> 5) | ((c & 0x70000u) >> 16);
-  }
-}
-
 }  // namespace
 
 void CellTable::Columns::push(std::int32_t r_, std::int32_t g_, std::int32_t b_, std::uint8_t number_) {
@@ -101,8 +86,7 @@ void CellTable::Columns::pad() {
 }
 
 CellTable::CellTable(std::span<const Entry> entries)
-    : cells_(kCells, kUnopened),
-      answers_(std::make_unique_for_overwrite<std::uint8_t[]>((kCells + 1) * kCellColors)) {
+    : cells_(kCells, kUnopened), answers_(std::make_unique_for_overwrite<std::uint8_t[]>((kCells + 1) * kCellColors)) {
   for (const Entry& e : entries) pool_.push(e.color.r, e.color.g, e.color.b, e.number);
   pool_.pad();
   all_ = {0, static_cast<std::uint32_t>(entries.size())};
@@ -146,23 +130,6 @@ std::uint16_t CellTable::open_cell(std::uint32_t cell) {
   }
   pool_.resize(kept);
   return cells_[cell];
-}
-
-void CellTable::map(std::span<const std::uint8_t> rgb, std::span<std::uint8_t> numbers) {
-  constexpr std::size_t kTogether = kPlaced;
-  std::array<std::uint32_t, kTogether> colors, places;
-  std::size_t i = 0;
-  // Four bytes are read of each pixel, so that one must follow.
-  for (; i + kTogether < numbers.size(); i += kTogether) {
-    for (std::size_t j = 0; j < kTogether; ++j) std::memcpy(&colors[j], &rgb[3 * (i + j)], sizeof colors[j]);
-    place(colors, places);
-    for (std::size_t j = 0; j < kTogether; ++j) {
-      std::size_t block = cells_[places[j] / kCellColors];
-      if (block == kUnopened) block = open_cell(places[j] / kCellColors);
-      numbers[i + j] = answers_[block * kCellColors + places[j] % kCellColors];
-    }
-  }
-  for (; i < numbers.size(); ++i) numbers[i] = (*this)(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
 }
 
 }  // namespace chromapress

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "color.hpp"
+#include "cells.hpp"
 
 namespace chromapress {
 
@@ -25,22 +25,15 @@ class CellTable {
   /// At least one entry, at most 256, with ascending numbers; of equally near ones the first is taken.
   explicit CellTable(std::span<const Entry> entries);
 
-  /// The number of the entry that is nearest to (r, g, b).
-  std::uint8_t operator()(std::uint32_t r, std::uint32_t g, std::uint32_t b) {
-    const std::uint32_t cell = ((r >> 3) << 10) | ((g >> 3) << 5) | (b >> 3);
-    const std::uint32_t color = ((r & 7) << 6) | ((g & 7) << 3) | (b & 7);
-    std::size_t block = cells_[cell];
-    if (block == kUnopened) block = open_cell(cell);
-    return answers_[block * kCellColors + color];
+  /// The number of the entry that is nearest to the colour of a place.
+  std::uint8_t operator()(std::uint32_t place) {
+    std::size_t block = cells_[place / kCellColors];
+    if (block == kUnopened) block = open_cell(place / kCellColors);
+    return answers_[block * kCellColors + place % kCellColors];
   }
-
-  /// The same for each of some pixels of three channels.
-  void map(std::span<const std::uint8_t> rgb, std::span<std::uint8_t> numbers);
 
  private:
   static constexpr std::size_t kLanes = 8;
-  static constexpr std::size_t kCellColors = 512;
-  static constexpr std::size_t kCells = 32768;
   static constexpr std::size_t kGroups = 512;  // of 4^3 cells
   static constexpr std::uint16_t kUnopened = 0;
 
@@ -62,8 +55,8 @@ class CellTable {
   Columns pool_;  // all entries, the selections of the groups, and that of the last cell
   Slice all_;
   std::array<Slice, kGroups> groups_{};
-  std::vector<std::uint16_t> cells_;                // the block of each cell
-  std::unique_ptr<std::uint8_t[]> answers_;         // by block; there is room for all, untouched until they are used
+  std::vector<std::uint16_t> cells_;         // the block of each cell
+  std::unique_ptr<std::uint8_t[]> answers_;  // by block; there is room for all, untouched until they are used
   std::uint16_t last_block_ = kUnopened;
   std::array<std::uint16_t, kMaxColors> shared_{};  // the block of the cells that have but this entry left
 };

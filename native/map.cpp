@@ -36,7 +36,7 @@ class Mapper {
   CellTable* cells() { return cells_ ? &*cells_ : nullptr; }
 
   std::uint8_t operator()(Rgba color) {
-    if (color.a == 255 && cells_) return (*cells_)(color.r, color.g, color.b);
+    if (color.a == 255 && cells_) return (*cells_)(place_of(color.r, color.g, color.b));
     const std::uint32_t key = color.a == 0 ? 0 : key_of(color);
     if (key == last_key_ && has_last_) return last_;
     bool is_new = false;
@@ -145,7 +145,7 @@ std::vector<std::uint8_t> map_pixels(const Pixels& pixels, std::span<const Rgba>
   if (dither > 0) return map_dithered(pixels, palette, mapper, dither);
   std::vector<std::uint8_t> indices(pixels.size());
   if (CellTable* cells = mapper.cells(); cells != nullptr && pixels.channels == 3) {
-    cells->map(pixels.data, indices);
+    for_each_place(pixels.data, [&](std::uint32_t place, std::size_t i) { indices[i] = (*cells)(place); });
     return indices;
   }
   for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = mapper(pixels.at(i));
