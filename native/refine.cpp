@@ -152,11 +152,11 @@ void refine(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first
   constexpr std::size_t kLeavesPerCentre = 100;
   constexpr double kRelaxation = 1.9;
   const Points leaves = points_of_leaves(tree);
-  for (int round = 0; round < 3; ++round) {
+  const bool coarse = leaves.size() >= kLeavesPerCentre * centres.size();
+  for (int round = 0; round < (coarse ? 8 : 3); ++round) {
     pass_over(tree, leaves, centres, first, 1);
     if (swap_over(tree, leaves, centres, first) == 0) break;
   }
-  const bool coarse = leaves.size() >= kLeavesPerCentre * centres.size();
   const Points halved = coarse ? Points{} : points_of_halved_leaves(tree);
   const Points& points = coarse ? leaves : halved;
   for (int pass = 0; pass < 3; ++pass) pass_over(tree, points, centres, first, kRelaxation);
