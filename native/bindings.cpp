@@ -97,6 +97,12 @@ cp::ColorSpace space_of(const std::string& name) {
   throw py::value_error("color_space must be 'srgb' or 'oklab', not '" + name + "'");
 }
 
+std::size_t threads_of(std::int64_t threads) {
+  constexpr std::int64_t kMost = 256;
+  if (threads < 0 || threads > kMost) throw py::value_error("threads must be from 0 to 256");
+  return static_cast<std::size_t>(threads);
+}
+
 template <typename Call>
 auto without_gil(Call call) {
   const py::gil_scoped_release release;
@@ -105,7 +111,8 @@ auto without_gil(Call call) {
 
 cp::Clustering kmeans(const py::array& colors, const py::array& counts, std::int64_t k,
                       const std::optional<py::array>& start, const std::optional<py::array>& protected_,
-                      const std::string& color_space, std::optional<std::int64_t> max_iterations, double tolerance) {
+                      const std::string& color_space, std::optional<std::int64_t> max_iterations, double tolerance,
+                      std::int64_t threads) {
   const HistogramArrays histogram(colors, counts);
   std::optional<Rows4<double>> start_rows;
   if (start) start_rows.emplace(*start, "start");
@@ -118,6 +125,7 @@ cp::Clustering kmeans(const py::array& colors, const py::array& counts, std::int
                             .protected_colors = {},
                             .space = space_of(color_space),
                             .max_iterations = {},
+                            .threads = threads_of(threads),
                             .tolerance = tolerance};
   if (max_iterations) options.max_iterations = static_cast<std::size_t>(*max_iterations);
   if (start_rows) {
@@ -158,11 +166,12 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
 
   m.def(
       "histogram",
-      [](const py::array& pixels) {
+      [](const py::array& pixels, std::int64_t threads) {
         const Image image(pixels, "pixels");
-        return to_python(without_gil([&] { return cp::histogram(image.pixels()); }));
+        const std::size_t count = threads_of(threads);
+        return to_python(without_gil([&] { return cp::histogram(image.pixels(), count); }));
       },
-      py::arg("pixels"));
+      py::arg("pixels"), py::kw_only(), py::arg("threads") = 1);
 
   m.def(
       "merge",
@@ -180,7 +189,7 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
 
   m.def("kmeans", &kmeans, py::arg("colors"), py::arg("counts"), py::arg("k"), py::kw_only(),
         py::arg("start") = py::none(), py::arg("protected") = py::none(), py::arg("color_space") = "srgb",
-        py::arg("max_iterations") = py::none(), py::arg("tolerance") = 1e-4);
+        py::arg("max_iterations") = py::none(), py::arg("tolerance") = 1e-4, py::arg("threads") = 1);
 
   m.def(
       "silhouette",
@@ -213,15 +222,18 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
 
   m.def(
       "map_pixels",
-      [](const py::array& pixels, const py::array& palette, const std::string& color_space, double dither) {
+      [](const py::array& pixels, const py::array& palette, const std::string& color_space, double dither,
+         std::int64_t threads) {
         const Image image(pixels, "pixels");
         const Rows4<std::uint8_t> entries(palette, "palette");
         const cp::ColorSpace space = space_of(color_space);
+        const std::size_t count = threads_of(threads);
         auto indices =
-            without_gil([&] { return cp::map_pixels(image.pixels(), entries.rows<cp::Rgba>(), space, dither); });
+            without_gil([&] { return cp::map_pixels(image.pixels(), entries.rows<cp::Rgba>(), space, dither, count); });
         return to_array<std::uint8_t>(std::move(indices), {image.shape(0), image.shape(1)});
       },
-      py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb", py::arg("dither") = 0.0);
+      py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb", py::arg("dither") = 0.0,
+      py::arg("threads") = 1);
 
   m.def(
       "map_rate_distortion",

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "parallel.hpp"
+
 namespace chromapress {
 namespace {
 
@@ -11,6 +13,9 @@ constexpr std::size_t kVectorPadding = 8;
 constexpr unsigned kBoxBits = 2;
 constexpr unsigned kCellBits = 5;
 constexpr double kCellSide = 8;
+// More parts than threads, since the colours of some take longer.
+constexpr std::size_t kColorsPerPart = 16384;
+constexpr std::size_t kMostParts = 16;
 // Of Oklab's a and b, times 255, in the sRGB gamut, -80 is below the least.
 constexpr double kOklabOffset = 80;
 
@@ -109,6 +114,19 @@ void add_means(Points& points) {
   }
 }
 
+// The groups, cut where they reach another share of the colours.
+std::vector<GroupRange> parts_of(const BoxTree& tree, std::size_t parts) {
+  std::vector<GroupRange> ranges(parts);
+  std::size_t group = 0;
+  for (std::size_t part = 0; part < parts; ++part) {
+    ranges[part].begin = group;
+    const std::size_t share = tree.size() * (part + 1) / parts;
+    while (group < tree.groups.size() && tree.leaves[tree.groups[group].end - 1].end <= share) ++group;
+    ranges[part].end = group;
+  }
+  return ranges;
+}
+
 template <std::size_t D>
 void add_halves(const BoxTree& tree, const Box& leaf, Points& points) {
   std::array<Totals, 1u << D> parts{};
@@ -152,52 +170,68 @@ Points points_of_halved_leaves(const BoxTree& tree) {
   return points;
 }
 
-BoxTree build_box_tree(const HistogramView& view, ColorSpace space) {
+Points points_of_colors(const BoxTree& tree) {
+  Points points;
+  points.totals.resize(tree.size());
+  for (std::size_t i = 0; i < tree.size(); ++i) points.totals[i].add(tree.weight[i], tree.point(i));
+  for (const Box& group : tree.groups) points.ends.push_back(tree.leaves[group.end - 1].end);
+  add_means(points);
+  return points;
+}
+
+BoxTree build_box_tree(const HistogramView& view, ColorSpace space, std::size_t threads) {
   const std::size_t n = view.colors.size();
+  const std::size_t parts = std::clamp<std::size_t>(n / kColorsPerPart, 1, kMostParts);
+  const auto in_parts = [&](std::size_t size, auto work) {
+    in_parallel(parts, threads, [&](std::size_t part) { work(size * part / parts, size * (part + 1) / parts); });
+  };
   BoxTree tree;
   tree.space = space;
+  tree.threads = threads;
   const bool is_srgb = space == ColorSpace::srgb;
   std::vector<Point> converted(is_srgb ? 0 : n);  // sRGB is quicker computed twice than stored
-  for (std::size_t i = 0; i < converted.size(); ++i) converted[i] = to_space(premultiply(view.colors[i]), space);
   const auto point = [&](std::size_t i) { return is_srgb ? premultiply(view.colors[i]) : converted[i]; };
-
   Keys keys{.dimensions = 3, .of = std::vector<std::uint32_t>(n)};
-  const double offset = is_srgb ? 0 : kOklabOffset;
   if (std::any_of(view.colors.begin(), view.colors.end(), [](Rgba c) { return c.a != 255; })) keys.dimensions = 4;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto kind = static_cast<std::uint32_t>(kind_of(view.colors[i]));
-    keys.of[i] = keys.dimensions == 4 ? (kind << keys.kind_shift()) | cell_key<4>(point(i), offset)
-                 : is_srgb            ? cell_key(view.colors[i])
-                                      : cell_key<3>(point(i), offset);
-  }
+  in_parts(n, [&](std::size_t begin, std::size_t end) {
+    const double offset = is_srgb ? 0 : kOklabOffset;
+    for (std::size_t i = begin; i < end; ++i) {
+      if (!is_srgb) converted[i] = to_space(premultiply(view.colors[i]), space);
+      const auto kind = static_cast<std::uint32_t>(kind_of(view.colors[i]));
+      keys.of[i] = keys.dimensions == 4 ? (kind << keys.kind_shift()) | cell_key<4>(point(i), offset)
+                   : is_srgb            ? cell_key(view.colors[i])
+                                        : cell_key<3>(point(i), offset);
+    }
+  });
   constexpr unsigned kKindBits = 2;
   tree.order = sorted_positions(keys.of, keys.kind_shift() + (keys.dimensions == 3 ? 0 : kKindBits));
 
-  for (auto& column : tree.x) column.resize(n + kVectorPadding);
-  tree.weight.resize(n);
-  double weighted_square = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t from = tree.order[i];
-    const Point p = point(from);
-    for (std::size_t d = 0; d < 4; ++d) tree.x[d][i] = p[d];
-    tree.weight[i] = static_cast<double>(view.counts[from]);
-    weighted_square += tree.weight[i] * squared_distance(p, Point{});
-  }
-  tree.weighted_square = weighted_square;
-
   // Every run of equal keys is a leaf; of equal group bits, a group; of equal kind bits, a kind.
   const auto key = [&](std::size_t i) { return keys.of[tree.order[i]]; };
-  std::vector<std::uint32_t> leaf_keys, group_kinds;
+  std::vector<std::uint32_t> group_kinds;
   for (std::size_t begin = 0, end = 0; begin < n; begin = end) {
     while (end < n && key(end) == key(begin)) ++end;
-    tree.leaves.push_back(keys.dimensions == 3 ? box_over<3>(tree, begin, end) : box_over<4>(tree, begin, end));
-    leaf_keys.push_back(key(begin) >> keys.group_shift());
+    tree.leaves.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end), {}, {}, {}});
   }
-  for (std::size_t begin = 0, end = 0; begin < leaf_keys.size(); begin = end) {
-    while (end < leaf_keys.size() && leaf_keys[end] == leaf_keys[begin]) ++end;
+  for (auto& column : tree.x) column.resize(n + kVectorPadding);
+  tree.weight.resize(n);
+  in_parts(tree.leaves.size(), [&](std::size_t first, std::size_t last) {
+    for (std::size_t l = first; l < last; ++l) {
+      Box& leaf = tree.leaves[l];
+      for (std::size_t i = leaf.begin; i < leaf.end; ++i) {
+        const Point p = point(tree.order[i]);
+        for (std::size_t d = 0; d < 4; ++d) tree.x[d][i] = p[d];
+        tree.weight[i] = static_cast<double>(view.counts[tree.order[i]]);
+      }
+      leaf = keys.dimensions == 3 ? box_over<3>(tree, leaf.begin, leaf.end) : box_over<4>(tree, leaf.begin, leaf.end);
+    }
+  });
+  for (std::size_t begin = 0, end = 0; begin < tree.leaves.size(); begin = end) {
+    const auto group_key = [&](std::size_t l) { return key(tree.leaves[l].begin) >> keys.group_shift(); };
+    while (end < tree.leaves.size() && group_key(end) == group_key(begin)) ++end;
     tree.groups.push_back(over_children(tree.leaves, begin, end));
     group_kinds.push_back(keys.dimensions == 3 ? static_cast<std::uint32_t>(Kind::opaque)
-                                               : leaf_keys[begin] >> (keys.kind_shift() - keys.group_shift()));
+                                               : group_key(begin) >> (keys.kind_shift() - keys.group_shift()));
   }
   std::size_t begin = 0;
   for (std::size_t kind = 0; kind < kKinds; ++kind) {
@@ -206,6 +240,7 @@ BoxTree build_box_tree(const HistogramView& view, ColorSpace space) {
     tree.kinds[kind] = over_children(tree.groups, begin, end);
     begin = end;
   }
+  tree.parts = parts_of(tree, parts);
   return tree;
 }
 

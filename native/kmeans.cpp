@@ -7,6 +7,7 @@
 
 #include "box_tree.hpp"
 #include "nearest.hpp"
+#include "parallel.hpp"
 #include "refine.hpp"
 #include "wu.hpp"
 
@@ -36,9 +37,9 @@ void check(const HistogramView& view, const KMeansOptions& options) {
 
 void check_kinds(const BoxTree& tree, std::span<const Centre> centres) {
   for (std::size_t kind = 0; kind < kKinds; ++kind) {
-    const auto is_kind = [kind](const Centre& c) { return static_cast<std::size_t>(c.kind) == kind; };
-    require(!tree.has(static_cast<Kind>(kind)) || std::any_of(centres.begin(), centres.end(), is_kind),
-            "transparent, translucent and opaque colors that occur need a centre each: k or start has too few");
+    const auto will_do = [kind](const Centre& c) { return may_become(static_cast<Kind>(kind), c.kind); };
+    require(!tree.has(static_cast<Kind>(kind)) || std::any_of(centres.begin(), centres.end(), will_do),
+            "transparent and opaque colors that occur need a centre each: k or start has too few");
   }
 }
 
@@ -81,8 +82,9 @@ std::vector<Centre> starting_centres(const HistogramView& view, const BoxTree& t
   return centres;
 }
 
-double inertia_of(const BoxTree& tree, std::span<const Centre> centres, std::span<const Totals> totals) {
-  double inertia = tree.weighted_square;
+// `weighted_square`: the sum of weight * |x|^2 over the colours.
+double inertia_of(double weighted_square, std::span<const Centre> centres, std::span<const Totals> totals) {
+  double inertia = weighted_square;
   for (std::size_t j = 0; j < centres.size(); ++j) {
     double dot = 0;
     for (std::size_t d = 0; d < 4; ++d) dot += centres[j].at[d] * totals[j].sum[d];
@@ -121,7 +123,7 @@ bool reseed_empty(const BoxTree& tree, std::vector<Centre>& centres, std::span<c
     centres[j] = {at, kind_of(at), 0};
     moved = true;
     for (std::size_t i = 0; i < tree.size(); ++i) {
-      if (kind_of(tree.point(i)) == centres[j].kind) {
+      if (may_become(kind_of(tree.point(i)), centres[j].kind)) {
         distance[i] = std::min(distance[i], squared_distance(tree.point(i), at));
       }
     }
@@ -131,7 +133,7 @@ bool reseed_empty(const BoxTree& tree, std::vector<Centre>& centres, std::span<c
 
 void move_to_means(std::vector<Centre>& centres, std::span<const Totals> totals, std::size_t fixed) {
   for (std::size_t j = fixed; j < centres.size(); ++j) {
-    if (totals[j].weight > 0) centres[j].at = totals[j].mean();
+    if (totals[j].weight > 0) centres[j].at = best_place(centres[j].kind, totals[j]);
   }
 }
 
@@ -144,13 +146,16 @@ std::vector<Totals> totals_of(const BoxTree& tree, std::span<const std::uint8_t>
 // Lloyd until the tolerance or the limit. Returns the iterations done.
 std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, std::size_t fixed, std::size_t max_iterations,
                   double tolerance) {
-  double previous = std::numeric_limits<double>::infinity();
+  double previous = std::numeric_limits<double>::infinity(), weighted_square = 0;
+  for (std::size_t i = 0; i < tree.size() && max_iterations > 0; ++i) {
+    weighted_square += tree.weight[i] * squared_distance(tree.point(i), Point{});
+  }
   std::size_t iterations = 0;
   while (iterations < max_iterations) {
     const std::vector<Totals> totals = nearest_totals(tree, centres);
     // Each reseeding takes inertia away, so that this ends.
     if (reseed_empty(tree, centres, totals, fixed)) continue;
-    const double inertia = inertia_of(tree, centres, totals);
+    const double inertia = inertia_of(weighted_square, centres, totals);
     if (previous - inertia <= tolerance * inertia) break;
     previous = inertia;
     move_to_means(centres, totals, fixed);
@@ -164,7 +169,7 @@ std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, std::size_t
 Clustering kmeans(const HistogramView& view, const KMeansOptions& options) {
   constexpr std::size_t kIterationsFromOwnStart = 0, kIterationsFromGivenStart = 20;
   check(view, options);
-  const BoxTree tree = build_box_tree(view, options.space);
+  const BoxTree tree = build_box_tree(view, options.space, thread_count(options.threads));
   const std::size_t fixed = options.protected_colors.size();
   std::vector<Centre> centres = starting_centres(view, tree, options);
   const bool own_start = options.start.empty();

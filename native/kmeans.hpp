@@ -17,8 +17,8 @@ struct KMeansOptions {
   std::span<const Rgba> protected_colors;     // fixed centres, the first of the result
   ColorSpace space = ColorSpace::srgb;        // where distances are measured
   std::optional<std::size_t> max_iterations;  // none: 0 after the engine's own start, 20 after one that was given
-
-  double tolerance = 1e-4;  // stop when the inertia falls by less than this times itself
+  std::size_t threads = 1;                    // 0: as many as the processor has. The result does not depend on it
+  double tolerance = 1e-4;                    // stop when the inertia falls by less than this times itself
 };
 
 struct Clustering {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <span>
+#include <utility>
 
 namespace chromapress {
 namespace {
@@ -34,15 +35,17 @@ struct Moments {
   }
 };
 
-Split best_split(const Moments& moments, std::size_t cluster) {
+Split best_split(const Moments& moments, std::size_t cluster, Kind kind) {
   // Cutting a normal distribution at its mean takes 2 / pi of the variance along the axis; what the neighbours then
   // gain, and what merged clusters lose less than their cost, is as much again. Measured on photographs.
   constexpr double kGain = 1.3;
   constexpr int kPowerIterations = 6;
+  if (kind == Kind::transparent) return {cluster, 0, {}};
+  const std::size_t dimensions = kind == Kind::opaque ? 3 : 4;
   const Point mean = moments.totals.mean();
-  std::array<Point, 4> covariance;
-  for (std::size_t i = 0; i < 4; ++i) {
-    for (std::size_t j = 0; j < 4; ++j) {
+  std::array<Point, 4> covariance{};
+  for (std::size_t i = 0; i < dimensions; ++i) {
+    for (std::size_t j = 0; j < dimensions; ++j) {
       covariance[i][j] = moments.product[std::max(i, j)][std::min(i, j)] / moments.totals.weight - mean[i] * mean[j];
     }
   }
@@ -72,7 +75,7 @@ std::vector<Merge> cheapest_merges(std::span<const Centre> centres, std::span<co
     Merge best{j, j, own > 0 ? -1.0 : 0.0};  // a cluster without boxes is free already
     for (std::size_t i = first; own > 0 && i < centres.size(); ++i) {
       const double other = moments[i].totals.weight;
-      if (i == j || !(other > 0) || centres[i].kind != centres[j].kind) continue;
+      if (i == j || !(other > 0) || !may_become(centres[j].kind, centres[i].kind)) continue;
       const double cost = own * other / (own + other) * squared_distance(centres[i].at, centres[j].at);
       if (best.cost < 0 || cost < best.cost) best = {i, j, cost};
     }
@@ -85,7 +88,7 @@ std::vector<Merge> cheapest_merges(std::span<const Centre> centres, std::span<co
 std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> moments, std::size_t first) {
   std::vector<Split> splits;
   for (std::size_t j = first; j < centres.size(); ++j) {
-    if (moments[j].totals.weight > 0) splits.push_back(best_split(moments[j], j));
+    if (moments[j].totals.weight > 0) splits.push_back(best_split(moments[j], j, centres[j].kind));
   }
   std::vector<Merge> merges = cheapest_merges(centres, moments, first);
   std::stable_sort(splits.begin(), splits.end(), [](const Split& a, const Split& b) { return a.gain > b.gain; });
@@ -103,7 +106,7 @@ std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> 
     if (merge->into != merge->freed) {
       Totals together = moments[merge->into].totals;
       together.add(moments[merge->freed].totals);
-      centres[merge->into].at = together.mean();
+      centres[merge->into].at = best_place(centres[merge->into].kind, together);
     }
     centres[merge->freed] = centres[split.cluster];
     for (std::size_t d = 0; d < 4; ++d) {
@@ -118,8 +121,8 @@ std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> 
 // Moves a centre by `factor` times the way to the mean of its colours. 1 is Lloyd's step; nearly 2 gets there in fewer.
 void step(Centre& centre, const Totals& totals, double factor) {
   if (!(totals.weight > 0)) return;
-  const Point mean = totals.mean();
-  for (std::size_t d = 0; d < 4; ++d) centre.at[d] += factor * (mean[d] - centre.at[d]);
+  const Point best = best_place(centre.kind, totals);
+  for (std::size_t d = 0; d < 4; ++d) centre.at[d] += factor * (best[d] - centre.at[d]);
 }
 
 // A pass over points, as if all colours that one stands for were its mean.
@@ -145,20 +148,27 @@ void pass_over_colors(const BoxTree& tree, std::vector<Centre>& centres, std::si
   for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], totals[j], factor);
 }
 
+Points finer_points(const BoxTree& tree, std::size_t enough) {
+  Points halves = points_of_halved_leaves(tree);
+  return halves.size() >= enough ? std::move(halves) : points_of_colors(tree);
+}
+
 }  // namespace
 
 void refine(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first) {
-  // With so many leaves to a centre, what they blur makes no difference.
-  constexpr std::size_t kLeavesPerCentre = 100;
   constexpr double kRelaxation = 1.9;
+  // With so many points to a centre, what they blur makes no difference, or little to the first rounds.
+  constexpr std::size_t kLeaves = 100, kHalves = 20, kLeavesAtFirst = 4;
+  const std::size_t k = centres.size();
   const Points leaves = points_of_leaves(tree);
-  const bool coarse = leaves.size() >= kLeavesPerCentre * centres.size();
+  const bool coarse = leaves.size() >= kLeaves * k;
+  const Points finer = coarse ? Points{} : finer_points(tree, kHalves * k);
+  const Points& points = coarse ? leaves : finer;
   for (int round = 0; round < (coarse ? 8 : 3); ++round) {
-    pass_over(tree, leaves, centres, first, 1);
-    if (swap_over(tree, leaves, centres, first) == 0) break;
+    const Points& first_points = leaves.size() >= kLeavesAtFirst * k ? leaves : points;
+    pass_over(tree, first_points, centres, first, 1);
+    if (swap_over(tree, first_points, centres, first) == 0) break;
   }
-  const Points halved = coarse ? Points{} : points_of_halved_leaves(tree);
-  const Points& points = coarse ? leaves : halved;
   for (int pass = 0; pass < 3; ++pass) pass_over(tree, points, centres, first, kRelaxation);
   swap_over(tree, points, centres, first);
   for (int pass = 0; pass < 2; ++pass) pass_over(tree, points, centres, first, kRelaxation);
