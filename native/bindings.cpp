@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "curve.hpp"
 #include "kmeans.hpp"
 #include "map.hpp"
 #include "merge.hpp"
@@ -147,6 +148,26 @@ cp::Clustering kmeans(const py::array& colors, const py::array& counts, std::int
   return without_gil([&] { return cp::kmeans(histogram.view(), options); });
 }
 
+std::vector<cp::ScoredClustering> curve(const py::array& colors, const py::array& counts,
+                                        const std::vector<std::int64_t>& ks, const std::optional<py::array>& protected_,
+                                        const std::string& color_space, std::int64_t threads) {
+  const HistogramArrays histogram(colors, counts);
+  std::optional<Rows4<std::uint8_t>> protected_rows;
+  if (protected_) protected_rows.emplace(*protected_, "protected");
+  std::vector<std::size_t> sizes;
+  for (const std::int64_t k : ks) {
+    if (k < 1 || k > 256) throw py::value_error("k must be from 1 to 256");
+    sizes.push_back(static_cast<std::size_t>(k));
+  }
+  cp::KMeansOptions options{.start = {},
+                            .protected_colors = {},
+                            .space = space_of(color_space),
+                            .max_iterations = {},
+                            .threads = threads_of(threads)};
+  if (protected_rows) options.protected_colors = protected_rows->rows<cp::Rgba>();
+  return without_gil([&] { return cp::curve(histogram.view(), sizes, options); });
+}
+
 std::vector<cp::Rgba> palette_of(const cp::Clustering& c) {
   std::vector<cp::Rgba> palette;
   for (const cp::Point& p : c.centres) palette.push_back(cp::to_straight(p));
@@ -202,6 +223,14 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
   m.def("kmeans", &kmeans, py::arg("colors"), py::arg("counts"), py::arg("k"), py::kw_only(),
         py::arg("start") = py::none(), py::arg("protected") = py::none(), py::arg("color_space") = "srgb",
         py::arg("max_iterations") = py::none(), py::arg("tolerance") = 1e-4, py::arg("threads") = 1);
+
+  py::class_<cp::ScoredClustering>(m, "ScoredClustering", py::is_final())
+      .def_readonly("clustering", &cp::ScoredClustering::clustering)
+      .def_readonly("silhouette", &cp::ScoredClustering::silhouette)
+      .def_readonly("error", &cp::ScoredClustering::error);
+
+  m.def("curve", &curve, py::arg("colors"), py::arg("counts"), py::arg("ks"), py::kw_only(),
+        py::arg("protected") = py::none(), py::arg("color_space") = "srgb", py::arg("threads") = 1);
 
   m.def(
       "silhouette",

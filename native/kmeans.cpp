@@ -8,8 +8,6 @@
 #include "box_tree.hpp"
 #include "nearest.hpp"
 #include "parallel.hpp"
-#include "refine.hpp"
-#include "wu.hpp"
 
 namespace chromapress {
 namespace {
@@ -22,12 +20,14 @@ void require(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
-void check(const HistogramView& view, const KMeansOptions& options) {
+void check(const HistogramView& view, const KMeansOptions& options, std::span<const std::size_t> ks) {
   validate(view);
   require(!view.colors.empty(), "the histogram is empty");
-  require(options.k >= 1 && options.k <= kMaxColors, "k must be from 1 to 256");
-  require(options.protected_colors.size() <= options.k, "there are more protected colors than k");
-  require(options.start.empty() || options.start.size() == options.k, "start must have k centres");
+  for (const std::size_t k : ks) {
+    require(k >= 1 && k <= kMaxColors, "k must be from 1 to 256");
+    require(options.protected_colors.size() <= k, "there are more protected colors than k");
+    require(options.start.empty() || options.start.size() == k, "start must have k centres");
+  }
   require(options.tolerance >= 0, "tolerance must be at least 0");
   for (const Point& p : options.start) {
     for (const double v : p) require(v >= 0 && v <= 255, "start must lie within 0 to 255");
@@ -58,28 +58,6 @@ std::size_t kinds_in(const HistogramView& histogram) {
   std::array<bool, kKinds> seen{};
   for (const Rgba c : histogram.colors) seen[static_cast<std::size_t>(kind_of(c))] = true;
   return static_cast<std::size_t>(std::count(seen.begin(), seen.end(), true));
-}
-
-// The protected colours, then the others: the rest of the histogram itself if it is small enough, the centres that were
-// given, or Wu's.
-std::vector<Centre> starting_centres(const HistogramView& view, const BoxTree& tree, const KMeansOptions& options) {
-  std::vector<Centre> centres;
-  const std::size_t fixed = options.protected_colors.size(), movable = options.k - fixed;
-  for (const Rgba c : options.protected_colors) centres.push_back(centre_of(premultiply(c), options.space));
-  const Histogram without_protected = fixed == 0 ? Histogram{} : unprotected(view, options.protected_colors);
-  const HistogramView rest = fixed == 0 ? view : HistogramView{without_protected.colors, without_protected.counts};
-  if (rest.colors.size() <= movable) {
-    for (const Rgba c : rest.colors) centres.push_back(centre_of(premultiply(c), options.space));
-  } else if (!options.start.empty()) {
-    for (const Point& p : options.start.subspan(fixed)) centres.push_back(centre_of(p, options.space));
-  } else if (movable > 0) {
-    require(kinds_in(rest) <= movable, "k is too small: transparent, translucent and opaque colors need a centre each");
-    if (fixed == 0) return wu_centres(tree, movable);
-    const BoxTree rest_tree = build_box_tree(rest, options.space);
-    for (const Centre& c : wu_centres(rest_tree, movable)) centres.push_back(c);
-  }
-  check_kinds(tree, centres);
-  return centres;
 }
 
 // `weighted_square`: the sum of weight * |x|^2 over the colours.
@@ -166,34 +144,79 @@ std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, std::size_t
 
 }  // namespace
 
-Clustering kmeans(const HistogramView& view, const KMeansOptions& options) {
-  constexpr std::size_t kIterationsFromOwnStart = 0, kIterationsFromGivenStart = 20;
-  check(view, options);
-  const BoxTree tree = build_box_tree(view, options.space, thread_count(options.threads));
-  const std::size_t fixed = options.protected_colors.size();
-  std::vector<Centre> centres = starting_centres(view, tree, options);
-  const bool own_start = options.start.empty();
-  if (own_start && tree.size() > centres.size()) refine(tree, centres, fixed);
+KMeans::KMeans(const HistogramView& view, const KMeansOptions& options, std::span<const std::size_t> ks)
+    : view_(view), options_(options) {
+  check(view, options, ks);
+  tree_ = build_box_tree(view, options.space, thread_count(options.threads));
+  const std::size_t fixed = options.protected_colors.size(), most = *std::max_element(ks.begin(), ks.end());
+  unprotected_ = fixed == 0 ? Histogram{} : unprotected(view, options.protected_colors);
+  const std::size_t colors = fixed == 0 ? tree_.size() : unprotected_.colors.size();
+  if (!options.start.empty() || most == fixed) return;
+  if (colors > *std::min_element(ks.begin(), ks.end()) - fixed) {
+    if (fixed == 0) {
+      cuts_.emplace(tree_, most);
+    } else {
+      cuts_.emplace(build_box_tree({unprotected_.colors, unprotected_.counts}, options.space), most - fixed);
+    }
+    refinement_.emplace(tree_, ks);
+  }
+}
 
-  Clustering result;
+// The protected colours, then the others: the rest of the histogram itself if it is small enough, the centres that were
+// given, or Wu's.
+std::vector<Centre> KMeans::start(std::size_t k) const {
+  std::vector<Centre> centres;
+  const std::size_t fixed = options_.protected_colors.size(), movable = k - fixed;
+  for (const Rgba c : options_.protected_colors) centres.push_back(centre_of(premultiply(c), options_.space));
+  const HistogramView rest = fixed == 0 ? view_ : HistogramView{unprotected_.colors, unprotected_.counts};
+  if (rest.colors.size() <= movable) {
+    for (const Rgba c : rest.colors) centres.push_back(centre_of(premultiply(c), options_.space));
+  } else if (!options_.start.empty()) {
+    for (const Point& p : options_.start.subspan(fixed)) centres.push_back(centre_of(p, options_.space));
+  } else if (movable > 0) {
+    require(kinds_in(rest) <= movable, "k is too small: transparent, translucent and opaque colors need a centre each");
+    for (const Centre& c : cuts_->centres(movable)) centres.push_back(c);
+  }
+  check_kinds(tree_, centres);
+  return centres;
+}
+
+KMeans::Result KMeans::cluster(std::size_t k) const {
+  constexpr std::size_t kIterationsFromOwnStart = 0, kIterationsFromGivenStart = 20;
+  const std::size_t fixed = options_.protected_colors.size();
+  const bool own_start = options_.start.empty();
+  Result result{.centres = start(k), .labels = {}, .iterations = 0};
+  std::vector<Centre>& centres = result.centres;
+  if (own_start && tree_.size() > centres.size() && centres.size() > fixed) (*refinement_)(centres, fixed);
   result.iterations =
-      lloyd(tree, centres, fixed,
-            options.max_iterations.value_or(own_start ? kIterationsFromOwnStart : kIterationsFromGivenStart),
-            options.tolerance);
-  std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
-  while (reseed_empty(tree, centres, totals_of(tree, labels, centres.size()), fixed)) {
-    labels = nearest_labels(tree, centres);
+      lloyd(tree_, centres, fixed,
+            options_.max_iterations.value_or(own_start ? kIterationsFromOwnStart : kIterationsFromGivenStart),
+            options_.tolerance);
+  result.labels = nearest_labels(tree_, centres);
+  while (reseed_empty(tree_, centres, totals_of(tree_, result.labels, centres.size()), fixed)) {
+    result.labels = nearest_labels(tree_, centres);
   }
-  result.labels.resize(tree.size());
-  std::vector<double> sizes(centres.size());  // whole numbers
-  for (std::size_t i = 0; i < tree.size(); ++i) {
-    result.labels[tree.order[i]] = labels[i];
-    sizes[labels[i]] += tree.weight[i];
-    result.inertia += tree.weight[i] * squared_distance(tree.point(i), centres[labels[i]].at);
-  }
-  result.sizes.assign(sizes.begin(), sizes.end());
-  for (const Centre& c : centres) result.centres.push_back(from_space(c.at, options.space));
   return result;
+}
+
+Clustering KMeans::clustering(const Result& result) const {
+  Clustering clustering{
+      .centres = {}, .labels = std::vector<std::uint8_t>(tree_.size()), .sizes = {}, .iterations = result.iterations};
+  std::vector<double> sizes(result.centres.size());  // whole numbers
+  for (std::size_t i = 0; i < tree_.size(); ++i) {
+    const std::uint8_t label = result.labels[i];
+    clustering.labels[tree_.order[i]] = label;
+    sizes[label] += tree_.weight[i];
+    clustering.inertia += tree_.weight[i] * squared_distance(tree_.point(i), result.centres[label].at);
+  }
+  clustering.sizes.assign(sizes.begin(), sizes.end());
+  for (const Centre& c : result.centres) clustering.centres.push_back(from_space(c.at, options_.space));
+  return clustering;
+}
+
+Clustering kmeans(const HistogramView& view, const KMeansOptions& options) {
+  const KMeans one(view, options, {&options.k, 1});
+  return one.clustering(one.cluster(options.k));
 }
 
 }  // namespace chromapress

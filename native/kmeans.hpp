@@ -8,6 +8,8 @@
 
 #include "color.hpp"
 #include "histogram.hpp"
+#include "refine.hpp"
+#include "wu.hpp"
 
 namespace chromapress {
 
@@ -33,5 +35,36 @@ struct Clustering {
 /// sense and where k centres cannot serve every kind of colour that occurs. Of an empty histogram: no clustering, also
 /// an error.
 Clustering kmeans(const HistogramView& view, const KMeansOptions& options);
+
+/// Several clusterings of one histogram, each as kmeans() makes it, which share what they can. What is given to the
+/// constructor must outlive it.
+class KMeans {
+ public:
+  struct Result {
+    std::vector<Centre> centres;
+    std::vector<std::uint8_t> labels;  // in the tree's order
+    std::size_t iterations = 0;
+  };
+
+  /// ks: those that will be asked for, at least one; options.k does not count. Throws as kmeans().
+  KMeans(const HistogramView& view, const KMeansOptions& options, std::span<const std::size_t> ks);
+
+  KMeans(const KMeans&) = delete;
+  KMeans& operator=(const KMeans&) = delete;
+
+  [[nodiscard]] const BoxTree& tree() const { return tree_; }
+  [[nodiscard]] Result cluster(std::size_t k) const;
+  [[nodiscard]] Clustering clustering(const Result& result) const;
+
+ private:
+  [[nodiscard]] std::vector<Centre> start(std::size_t k) const;
+
+  HistogramView view_;
+  KMeansOptions options_;
+  BoxTree tree_;
+  Histogram unprotected_;
+  std::optional<WuCuts> cuts_;
+  std::optional<Refinement> refinement_;
+};
 
 }  // namespace chromapress

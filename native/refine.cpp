@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <span>
-#include <utility>
 
 namespace chromapress {
 namespace {
@@ -148,31 +147,37 @@ void pass_over_colors(const BoxTree& tree, std::vector<Centre>& centres, std::si
   for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], totals[j], factor);
 }
 
-Points finer_points(const BoxTree& tree, std::size_t enough) {
-  Points halves = points_of_halved_leaves(tree);
-  return halves.size() >= enough ? std::move(halves) : points_of_colors(tree);
-}
+// With so many points to a centre, what they blur makes no difference, or little to the first rounds.
+constexpr std::size_t kLeaves = 100, kHalves = 20, kLeavesAtFirst = 4;
 
 }  // namespace
 
-void refine(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first) {
+Refinement::Refinement(const BoxTree& tree, std::span<const std::size_t> ks)
+    : tree_(tree), leaves_(points_of_leaves(tree)) {
+  const std::size_t most = *std::max_element(ks.begin(), ks.end());
+  if (leaves_.size() >= kLeaves * most) return;
+  halves_ = points_of_halved_leaves(tree);
+  if (halves_.size() < kHalves * most) colors_ = points_of_colors(tree);
+}
+
+const Points& Refinement::points_for(std::size_t k) const {
+  if (leaves_.size() >= kLeaves * k) return leaves_;
+  return halves_.size() >= kHalves * k ? halves_ : colors_;
+}
+
+void Refinement::operator()(std::vector<Centre>& centres, std::size_t first) const {
   constexpr double kRelaxation = 1.9;
-  // With so many points to a centre, what they blur makes no difference, or little to the first rounds.
-  constexpr std::size_t kLeaves = 100, kHalves = 20, kLeavesAtFirst = 4;
-  const std::size_t k = centres.size();
-  const Points leaves = points_of_leaves(tree);
-  const bool coarse = leaves.size() >= kLeaves * k;
-  const Points finer = coarse ? Points{} : finer_points(tree, kHalves * k);
-  const Points& points = coarse ? leaves : finer;
-  for (int round = 0; round < (coarse ? 8 : 3); ++round) {
-    const Points& first_points = leaves.size() >= kLeavesAtFirst * k ? leaves : points;
-    pass_over(tree, first_points, centres, first, 1);
-    if (swap_over(tree, first_points, centres, first) == 0) break;
+  const Points& points = points_for(centres.size());
+  const Points& at_first = leaves_.size() >= kLeavesAtFirst * centres.size() ? leaves_ : points;
+  // Where a pass is cheap, swaps are looked for longer.
+  for (int round = 0; round < (&points == &leaves_ ? 8 : 3); ++round) {
+    pass_over(tree_, at_first, centres, first, 1);
+    if (swap_over(tree_, at_first, centres, first) == 0) break;
   }
-  for (int pass = 0; pass < 3; ++pass) pass_over(tree, points, centres, first, kRelaxation);
-  swap_over(tree, points, centres, first);
-  for (int pass = 0; pass < 2; ++pass) pass_over(tree, points, centres, first, kRelaxation);
-  for (const double factor : {kRelaxation, kRelaxation, 1.0}) pass_over_colors(tree, centres, first, factor);
+  for (int pass = 0; pass < 3; ++pass) pass_over(tree_, points, centres, first, kRelaxation);
+  swap_over(tree_, points, centres, first);
+  for (int pass = 0; pass < 2; ++pass) pass_over(tree_, points, centres, first, kRelaxation);
+  for (const double factor : {kRelaxation, kRelaxation, 1.0}) pass_over_colors(tree_, centres, first, factor);
 }
 
 }  // namespace chromapress
