@@ -101,12 +101,14 @@ CHROMAPRESS_DISPATCH void errors_of(Rgba color, float weight, const Entries& ent
   const auto r = static_cast<float>(p[0]), g = static_cast<float>(p[1]), b = static_cast<float>(p[2]);
   const auto a = static_cast<float>(p[3]);
   const auto kind = static_cast<std::uint32_t>(kind_of(color));
+  const bool translucent = kind_of(color) == Kind::translucent;
   for (std::size_t c = 0; c < kMaxColors; ++c) {
     const float dr = entries.r[c] - r, dg = entries.g[c] - g, db = entries.b[c] - b, da = entries.a[c] - a;
     const float error = (dr * dr + dg * dg + db * db + da * da) * weight * 16.0f;
     const auto whole =
         static_cast<std::int32_t>(error < static_cast<float>(kLargest) ? error : static_cast<float>(kLargest));
-    out[c] = entries.kind[c] == kind ? static_cast<std::uint32_t>(whole) : kForbidden;
+    const bool may = entries.kind[c] == kind || (translucent && entries.kind[c] < kKinds);
+    out[c] = may ? static_cast<std::uint32_t>(whole) : kForbidden;
   }
 }
 
