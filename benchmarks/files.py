@@ -1,16 +1,14 @@
-"""Files from the same index maps beside Pillow and oxipng, and rate-distortion-optimised mapping beside pngquant.
+"""Files from the same index maps beside Pillow and oxipng.
 
-Every tool takes its turn on each image in the same process; CPU times are the best of `--repeat`, oxipng's summed over
-its threads. With `--rdo`, each of our files is compared with a file of pngquant's (--nofs, then oxipng -o2) of the same
-PSNR or SSIM, interpolated between palettes of 16 to 256 colours.
+The tools take turns on each image in the same process, `--repeat` times; CPU times are the least, oxipng's summed over
+its threads.
 
-    python -m benchmarks.files --images DIR [--rdo] [--top] --output build/bench
+    python -m benchmarks.files --images DIR [--top] --output build/bench
 """
 
 import argparse
 import csv
 import io
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +25,6 @@ from chromapress import engine
 
 U8 = NDArray[np.uint8]
 SIZES = (16, 64, 256)
-PNGQUANT_SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-STRENGTHS = (0.0, 0.1, 0.2, 0.4, 0.8)
 Row = dict[str, str | float]
 
 
@@ -46,13 +42,11 @@ def pillow(indices: U8, palette: U8) -> bytes:
     return out.getvalue()
 
 
-def timed(call: Callable[[], bytes], repeat: int) -> tuple[bytes, float]:
-    best = float("inf")
-    for _ in range(repeat):
-        start = time.process_time()
-        result = call()
-        best = min(best, time.process_time() - start)
-    return result, best * 1000
+def timed(call: Callable[[], bytes]) -> tuple[int, float]:
+    """Bytes of the file and milliseconds of CPU time."""
+    start = time.process_time()
+    content = call()
+    return len(content), (time.process_time() - start) * 1000
 
 
 def lossless(path: Path, repeat: int, top: bool) -> list[Row]:
@@ -68,90 +62,52 @@ def lossless(path: Path, repeat: int, top: bool) -> list[Row]:
             "effort 1": lambda i=indices, p=palette: engine.encode_png(i, p, effort=1),
             "oxipng -o2": lambda f=plain: oxipng.optimize_from_memory(f, level=2),
             "effort 5": lambda i=indices, p=palette: engine.encode_png(i, p, effort=5),
+            "WebP, effort 5": lambda i=indices, p=palette: engine.encode_webp(i, p, effort=5),
         }
         if top:
             tools["oxipng -o4"] = lambda f=plain: oxipng.optimize_from_memory(f, level=4)
             tools["effort 9"] = lambda i=indices, p=palette: engine.encode_png(i, p, effort=9)
-        for tool, call in tools.items():
-            content, cpu_ms = timed(call, repeat)
-            rows.append({"image": path.stem, "k": k, "tool": tool, "bytes": len(content), "cpu_ms": round(cpu_ms, 2)})
+        rounds = [{tool: timed(call) for tool, call in tools.items()} for _ in range(repeat)]
+        for tool, (size_bytes, _) in rounds[0].items():
+            cpu_ms = min(one[tool][1] for one in rounds)
+            rows.append({"image": path.stem, "k": k, "tool": tool, "bytes": size_bytes, "cpu_ms": round(cpu_ms, 2)})
     return rows
 
 
 def summarise_lossless(rows: list[Row]) -> None:
     of = {(r["image"], r["k"], r["tool"]): r for r in rows}
+    print(
+        "| k | ours | peer | bytes: ratio of sums | mean | median | largest | larger | time: ratio of sums | median |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for k in SIZES:
-        for ours, peer in (("effort 1", "Pillow"), ("effort 5", "oxipng -o2"), ("effort 9", "oxipng -o4")):
+        for ours, peer in (
+            ("effort 1", "Pillow"),
+            ("effort 5", "oxipng -o2"),
+            ("WebP, effort 5", "oxipng -o2"),
+            ("effort 9", "oxipng -o4"),
+        ):
             pairs = [(of[i, q, t], of[i, q, peer]) for i, q, t in of if q == k and t == ours]
             if not pairs:
                 continue
-            size = [a["bytes"] / b["bytes"] for a, b in pairs]  # type: ignore[operator]
+            size = [float(a["bytes"]) / float(b["bytes"]) for a, b in pairs]
+            time_ratio = median(float(a["cpu_ms"]) / float(b["cpu_ms"]) for a, b in pairs)
             cpu = [sum(float(p[n]["cpu_ms"]) for p in pairs) / len(pairs) for n in (0, 1)]
             kb = [mean(float(p[n]["bytes"]) for p in pairs) / 1000 for n in (0, 1)]
             print(
                 f"| {k} | {ours}: {kb[0]:.1f} kB, {cpu[0]:.1f} ms | {peer}: {kb[1]:.1f} kB, {cpu[1]:.1f} ms "
-                f"| {kb[0] / kb[1]:.3f} | {median(size):.3f} | {max(size):.3f} | {cpu[0] / cpu[1]:.2f} |"
+                f"| {kb[0] / kb[1]:.3f} | {mean(size):.3f} | {median(size):.3f} | {max(size):.3f} "
+                f"| {sum(s > 1 for s in size)} of {len(size)} | {cpu[0] / cpu[1]:.2f} | {time_ratio:.2f} |"
             )
 
 
-def quality(pixels: U8, png: bytes) -> tuple[float, float]:
-    with Image.open(io.BytesIO(png)) as image:
-        other = np.asarray(image.convert("RGBA"))[..., : pixels.shape[2]]
-    return engine.psnr(pixels, other), engine.ssim(pixels, other)
-
-
-def rate_distortion(path: Path, pngquant: str) -> list[Row]:
-    pixels = decoded(path)
-    peers = []
-    for k in PNGQUANT_SIZES:
-        done = subprocess.run(
-            [pngquant, "--nofs", str(k), "-"], input=path.read_bytes(), capture_output=True, check=True
-        )
-        content = oxipng.optimize_from_memory(done.stdout, level=2)
-        peers.append((len(content), *quality(pixels, content)))
-    colors, counts = engine.histogram(pixels)
-    palette = engine.kmeans(colors, counts, 256).palette
-    rows: list[Row] = []
-    for rdo in STRENGTHS:
-        start = time.process_time()
-        moved, indices = engine.map_rate_distortion(pixels, palette, rdo=rdo)
-        cpu_ms = (time.process_time() - start) * 1000
-        content = engine.encode_png(indices, moved)
-        measured = quality(pixels, content)
-        row: Row = {"image": path.stem, "rdo": rdo, "bytes": len(content), "cpu_ms": round(cpu_ms, 1)}
-        for name, column in (("psnr", 1), ("ssim", 2)):
-            curve = sorted((p[column], np.log(p[0])) for p in peers)
-            x, y = zip(*curve, strict=True)
-            same = float(np.exp(np.interp(measured[column - 1], x, y, left=np.nan, right=np.nan)))
-            row |= {
-                name: round(measured[column - 1], 4),
-                f"saved_at_equal_{name}": round(100 * (1 - len(content) / same), 2),
-            }
-        rows.append(row)
-    return rows
-
-
-def summarise_rate_distortion(rows: list[Row]) -> None:
-    for rdo in STRENGTHS:
-        of = [r for r in rows if r["rdo"] == rdo]
-        cells = []
-        for name in ("psnr", "ssim"):
-            saved = [float(r[f"saved_at_equal_{name}"]) for r in of]
-            known = [s for s in saved if np.isfinite(s)]  # pngquant does not reach the others' quality
-            cells.append(f"{mean(known):.1f} ({min(known):.1f}, {len(known)})" if known else "-")
-        print(
-            f"| {rdo} | {mean(float(r['psnr']) for r in of):.2f} | {' | '.join(cells)} "
-            f"| {mean(float(r['cpu_ms']) for r in of):.0f} |"
-        )
-
-
-def plot(rows: list[Row], x: str, group: str, path: Path) -> None:
+def plot(rows: list[Row], path: Path) -> None:
     mpl.use("Agg")
     figure = mpl.figure.Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel=x, ylabel="bytes", yscale="log")
-    for name in sorted({str(r[group]) for r in rows}):
-        of = [r for r in rows if str(r[group]) == name]
-        axes.scatter([float(r[x]) for r in of], [float(r["bytes"]) for r in of], s=8, label=name)
+    axes = figure.add_subplot(xlabel="cpu_ms", ylabel="bytes", yscale="log")
+    for name in sorted({str(r["tool"]) for r in rows}):
+        of = [r for r in rows if r["tool"] == name]
+        axes.scatter([float(r["cpu_ms"]) for r in of], [float(r["bytes"]) for r in of], s=8, label=name)
     axes.legend(fontsize="small")
     figure.savefig(path)
 
@@ -160,27 +116,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path("build/bench"))
-    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--limit", type=int, help="no more images than this")
     parser.add_argument("--top", action="store_true", help="effort 9 and oxipng -o4 too")
-    parser.add_argument("--rdo", action="store_true")
-    parser.add_argument("--pngquant", default="pngquant")
     options = parser.parse_args()
     rows: list[Row] = []
     for path in sorted(options.images.glob("*.png"))[: options.limit]:
-        rows += rate_distortion(path, options.pngquant) if options.rdo else lossless(path, options.repeat, options.top)
+        rows += lossless(path, options.repeat, options.top)
     options.output.mkdir(parents=True, exist_ok=True)
-    name = f"{'rdo' if options.rdo else 'files'}-{options.images.name}"
+    name = f"files-{options.images.name}"
     with (options.output / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    if options.rdo:
-        summarise_rate_distortion(rows)
-        plot(rows, "psnr", "rdo", options.output / f"{name}.svg")
-    else:
-        summarise_lossless(rows)
-        plot(rows, "cpu_ms", "tool", options.output / f"{name}.svg")
+    summarise_lossless(rows)
+    plot(rows, options.output / f"{name}.svg")
 
 
 if __name__ == "__main__":

@@ -153,10 +153,12 @@ class Chooser {
         if (order == Order::given || depth < 8) kinds[0].push_back({order, depth, Filtering::none});
         kinds[depth < 8 ? 2 : 1].push_back({order, depth, Filtering::sub});
         kinds[2].push_back({order, depth, Filtering::least_entropy});
+        if (order == Order::given) kinds[2].push_back({order, depth, Filtering::paeth});
         if (order == Order::given && !thorough) continue;
         kinds[2].push_back({order, depth, Filtering::up});
         if (!thorough) continue;
-        for (const Filtering f : {Filtering::least_sum, Filtering::paeth}) kinds[2].push_back({order, depth, f});
+        kinds[2].push_back({order, depth, Filtering::least_sum});
+        if (order != Order::given) kinds[2].push_back({order, depth, Filtering::paeth});
       }
       for (std::vector<Choice>& kind : kinds) {
         kind = tried(std::move(kind), first);

@@ -1,11 +1,9 @@
-#include <libdeflate.h>
-
 #include <algorithm>
 #include <queue>
 #include <random>
 #include <stdexcept>
 
-#include "check.hpp"
+#include "decode_png.hpp"
 #include "deflate.hpp"
 #include "deflate_block.hpp"
 #include "huffman.hpp"
@@ -25,15 +23,6 @@ Bytes some_bytes(std::mt19937& random, std::size_t size) {
     data[i] = fresh ? static_cast<std::uint8_t>(random() % levels) : data[i - 1];
     if (repeat > 0 && i > 500 && (i / 64) % (repeat + 1) != 0) data[i] = data[i - 100 - (i / 256) % 400];
   }
-  return data;
-}
-
-Bytes inflated(const Bytes& stream, std::size_t size) {
-  Bytes data(size);
-  libdeflate_decompressor* decompressor = libdeflate_alloc_decompressor();
-  CHECK(libdeflate_zlib_decompress(decompressor, stream.data(), stream.size(), data.data(), size, nullptr) ==
-        LIBDEFLATE_SUCCESS);
-  libdeflate_free_decompressor(decompressor);
   return data;
 }
 
