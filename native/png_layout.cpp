@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <numeric>
 #include <utility>
 
@@ -31,8 +32,8 @@ struct Plan {
   std::size_t counted_rows;  // one in so many rows counts for the order of the palette
   std::size_t exchanges;     // tried for the order, for each pair of entries, in quarters
   std::size_t tried_pixels;  // about so many are deflated to choose a layout; 0: no choice
-  std::size_t finalists;     // of each kind of layout are tried again with a better coder, where there is a choice
-  Coder trial;
+  std::size_t finalists;     // of each kind of layout are tried again; if more than one, the best two are written whole
+  Coder trial;               // for that
   Coder plain, filtered, repetitive;  // for the rows: unfiltered, filtered, and those in which much repeats itself
 };
 
@@ -115,8 +116,16 @@ std::size_t alpha_bytes(std::span<const Rgba> palette) {
 class Chooser {
  public:
   Chooser(Indexed image, std::size_t width, const Plan& plan)
-      : plan_(plan), width_(width), colors_(image.palette.size()), pixels_(image.indices.size()) {
-    least_depth_ = colors_ <= 2 ? 1 : colors_ <= 4 ? 2 : colors_ <= 16 ? 4 : 8;
+      : plan_(plan),
+        width_(width),
+        colors_(image.palette.size()),
+        pixels_(image.indices.size()),
+        least_depth_(colors_ <= 2    ? 1
+                     : colors_ <= 4  ? 2
+                     : colors_ <= 16 ? 4
+                                     : 8),
+        small_(pixels_ <= kSmall),
+        thorough_(small_ || plan.finalists > 1) {
     images_[0] = std::move(image);
   }
 
@@ -129,63 +138,41 @@ class Chooser {
   }
 
   Layout with_trials() {
-    const std::size_t translucent = alpha_bytes(images_[0].palette);
-    const bool small = pixels_ <= kSmall, tiny = pixels_ <= kTiny, thorough = small || plan_.finalists > 1;
+    const std::size_t translucent = alpha_bytes(image(Order::given).palette);
     // Many entries that are not opaque are worth more among the others than the bytes of their alphas.
     const bool mixed = 8 * translucent > colors_;
     if (mixed || translucent == 0) arrange(Order::chained);
-    if (translucent > 0 && (!mixed || thorough)) arrange(Order::two_parts);
-    if (thorough) arrange(Order::lightness);
+    if (translucent > 0 && (!mixed || thorough_)) arrange(Order::two_parts);
+    if (thorough_) arrange(Order::lightness);
 
-    share_ = std::max<std::size_t>(1, pixels_ / plan_.tried_pixels);
-    const std::vector<std::uint8_t> sample = rows({Order::given, least_depth_, Filtering::none}, share_);
+    const std::size_t share = std::max<std::size_t>(1, pixels_ / plan_.tried_pixels);
+    const std::vector<std::uint8_t> sample = rows({Order::given, least_depth_, Filtering::none}, share);
     const bool repetitive = 5 * deflate(sample, 1).size() < sample.size();
-    if (repetitive) share_ = (share_ + 1) / 2;
-    const Coder first = repetitive ? level(6) : level(1);
-
     std::vector<Choice> best;
     for (const unsigned depth : {least_depth_, 8u}) {
-      // Within a kind, a fast coder is as good a judge as any; but the better a coder is at matches, the more it
-      // favours the first.
-      std::array<std::vector<Choice>, 3> kinds;
-      for (const Order order : kOrders) {
-        if (image(order).indices.empty()) continue;
-        if (order == Order::given || depth < 8) kinds[0].push_back({order, depth, Filtering::none});
-        kinds[depth < 8 ? 2 : 1].push_back({order, depth, Filtering::sub});
-        kinds[2].push_back({order, depth, Filtering::least_entropy});
-        if (order == Order::given) kinds[2].push_back({order, depth, Filtering::paeth});
-        if (order == Order::given && !thorough) continue;
-        kinds[2].push_back({order, depth, Filtering::up});
-        if (!thorough) continue;
-        kinds[2].push_back({order, depth, Filtering::least_sum});
-        if (order != Order::given) kinds[2].push_back({order, depth, Filtering::paeth});
-      }
-      for (std::vector<Choice>& kind : kinds) {
-        kind = tried(std::move(kind), first);
-        const std::size_t most = tiny ? 4 : std::max<std::size_t>(plan_.finalists, 1);
+      // Within a kind, a fast coder is as good a judge as any.
+      for (std::vector<Choice>& kind : kinds(depth)) {
+        kind = tried(std::move(kind), level(repetitive ? 6 : 1), repetitive ? (share + 1) / 2 : share);
+        const std::size_t most = pixels_ <= kTiny ? 4 : std::max<std::size_t>(plan_.finalists, 1);
         best.insert(best.end(), kind.begin(), kind.begin() + static_cast<std::ptrdiff_t>(std::min(most, kind.size())));
       }
-      if (depth == 8 || depth < 4 || (plan_.finalists == 0 && !thorough)) break;
+      if (depth == 8 || depth < 4 || (plan_.finalists == 0 && !thorough_)) break;
     }
-    // Few rows do not tell how much repeats itself in all.
-    const bool judged = repetitive && share_ > 2;
-    if (plan_.finalists > 0 && best.size() > 1 && !judged) {
-      share_ = std::max<std::size_t>(1, pixels_ / plan_.tried_pixels);
-      best = tried(std::move(best), adapted(plan_.trial, 8));
+    // Between kinds it is not: the better a coder is at matches, the more it favours what is not filtered. But few rows
+    // do not tell how much repeats itself in all.
+    const bool judged = plan_.finalists == 0 || (repetitive && share > 4);
+    best = judged ? sorted(std::move(best)) : tried(std::move(best), adapted(plan_.trial, 8), share);
+    std::size_t last = std::min<std::size_t>(plan_.finalists > 1 ? 2 : 1, best.size());
+    if (repetitive && last > 1) {
+      const auto plain = std::find_if(best.begin() + 2, best.end(), is_plain);
+      if (std::none_of(best.begin(), best.begin() + 2, is_plain) && plain != best.end()) best[last++] = *plain;
     }
-    std::stable_sort(best.begin(), best.end(), smaller);
-    std::size_t written_out = std::min<std::size_t>(plan_.finalists > 1 ? 2 : 1, best.size());
-    if (repetitive && written_out > 1) {
-      // A better coder finds most in what is not filtered.
-      const auto plain =
-          std::find_if(best.begin(), best.end(), [](const Choice& c) { return c.filtering == Filtering::none; });
-      if (plain >= best.begin() + 2) std::iter_swap(plain, best.begin() + 2), written_out = 3;
-    }
-    best.resize(written_out);
+    best.resize(last);
     Layout smallest;
     for (const Choice& c : best) {
-      const Coder& coder = c.filtering == Filtering::none ? plan_.plain : plan_.filtered;
-      Layout layout = written(c, repetitive || small ? plan_.repetitive : adapted(coder, c.depth));
+      const Coder coder =
+          repetitive || small_ ? plan_.repetitive : adapted(is_plain(c) ? plan_.plain : plan_.filtered, c.depth);
+      Layout layout = written(c, coder);
       if (smallest.stream.empty() || size_of(layout) < size_of(smallest)) smallest = std::move(layout);
     }
     return smallest;
@@ -199,30 +186,49 @@ class Chooser {
     return coder;
   }
 
-  static std::size_t size_of(const Layout& layout) { return layout.stream.size() + alpha_bytes(layout.palette); }
+  // What may be chosen: kinds between which only a good coder can decide.
+  [[nodiscard]] std::array<std::vector<Choice>, 3> kinds(unsigned depth) const {
+    std::array<std::vector<Choice>, 3> result;
+    auto& [plain, sub, filtered] = result;
+    for (const Order order : kOrders) {
+      if (image(order).indices.empty()) continue;
+      const auto add = [order, depth](std::vector<Choice>& kind, std::initializer_list<Filtering> filterings) {
+        for (const Filtering f : filterings) kind.push_back({order, depth, f});
+      };
+      // Of single bytes, Huffman's codes do not see the order.
+      if (order == Order::given || depth < 8) add(plain, {Filtering::none});
+      add(depth < 8 ? filtered : sub, {Filtering::sub});
+      add(filtered, {Filtering::least_entropy});
+      if (order == Order::given || thorough_) add(filtered, {Filtering::paeth});
+      if (order != Order::given || thorough_) add(filtered, {Filtering::up});
+      if (thorough_) add(filtered, {Filtering::least_sum});
+    }
+    return result;
+  }
 
-  static bool smaller(const Choice& a, const Choice& b) { return a.size < b.size; }
+  static bool is_plain(const Choice& c) { return c.filtering == Filtering::none; }
+  static std::size_t size_of(const Layout& layout) { return layout.stream.size() + alpha_bytes(layout.palette); }
 
   [[nodiscard]] const Indexed& image(Order order) const { return images_[static_cast<std::size_t>(order)]; }
 
   void arrange(Order order) {
+    const Indexed& given = images_[0];
+    std::vector<std::uint8_t> entries(colors_);
     if (order == Order::lightness) {
-      std::vector<std::uint8_t> entries(colors_);
       std::iota(entries.begin(), entries.end(), std::uint8_t{0});
-      const auto weight = [this](std::uint8_t i) {
-        const Rgba c = images_[0].palette[i];
+      const auto weight = [&given](std::uint8_t i) {
+        const Rgba c = given.palette[i];
         return c.a << 16 | (30 * c.r + 59 * c.g + 11 * c.b);  // Rec. 601's luma in hundredths
       };
       std::stable_sort(entries.begin(), entries.end(),
                        [&weight](std::uint8_t a, std::uint8_t b) { return weight(a) < weight(b); });
-      images_[static_cast<std::size_t>(order)] = reordered(images_[0], entries);
-      return;
+    } else {
+      const std::size_t first = order == Order::two_parts ? alpha_bytes(given.palette) : 0;
+      const std::size_t exchanges =
+          std::min(plan_.exchanges * colors_ * colors_ / 4, (std::size_t{1} << 14) + plan_.exchanges * pixels_ / 8);
+      entries = palette_order(Neighbors(given.indices, width_, colors_, plan_.counted_rows), first, exchanges);
     }
-    const std::size_t first = order == Order::two_parts ? alpha_bytes(images_[0].palette) : 0;
-    const std::size_t exchanges =
-        std::min(plan_.exchanges * colors_ * colors_ / 4, (std::size_t{1} << 14) + plan_.exchanges * pixels_ / 8);
-    const Neighbors neighbors(images_[0].indices, width_, colors_, plan_.counted_rows);
-    images_[static_cast<std::size_t>(order)] = reordered(images_[0], palette_order(neighbors, first, exchanges));
+    images_[static_cast<std::size_t>(order)] = reordered(given, entries);
   }
 
   [[nodiscard]] std::vector<std::uint8_t> rows(const Choice& choice, std::size_t share) const {
@@ -233,11 +239,15 @@ class Chooser {
     return filter_rows(data, row_bytes(width_, choice.depth), choice.filtering);
   }
 
-  [[nodiscard]] std::vector<Choice> tried(std::vector<Choice> choices, const Coder& coder) const {
+  [[nodiscard]] std::vector<Choice> tried(std::vector<Choice> choices, const Coder& coder, std::size_t share) const {
     for (Choice& c : choices) {
-      c.size = coder(rows(c, share_)).size() + alpha_bytes(image(c.order).palette) / share_;
+      c.size = coder(rows(c, share)).size() + alpha_bytes(image(c.order).palette) / share;
     }
-    std::stable_sort(choices.begin(), choices.end(), smaller);
+    return sorted(std::move(choices));
+  }
+
+  static std::vector<Choice> sorted(std::vector<Choice> choices) {
+    std::stable_sort(choices.begin(), choices.end(), [](const Choice& a, const Choice& b) { return a.size < b.size; });
     return choices;
   }
 
@@ -246,8 +256,9 @@ class Chooser {
   }
 
   const Plan& plan_;
-  std::size_t width_, colors_, pixels_, share_ = 1;
-  unsigned least_depth_ = 8;
+  std::size_t width_, colors_, pixels_;
+  unsigned least_depth_;
+  bool small_, thorough_;  // whether all filters and orders are tried
   std::array<Indexed, kOrders.size()> images_;
 };
 
