@@ -33,8 +33,8 @@ U8 = NDArray[np.uint8]
 Row = dict[str, str | float]
 TARGETS_DB = (35.0, 36.0, 37.0, 38.0, 39.0, 40.0)
 PEER_SIZES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 224, 256)
-SIZES = (16, 32, 64, 96, 128, 192, 256)
-STRENGTHS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
+SIZES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+STRENGTHS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,9 @@ def our_points(pixels: U8, sizes: Sequence[int], strengths: Sequence[float], eff
             png = engine.encode_png(indices, moved, effort=effort)
             encoding_ms = (time.process_time() - start) * 1000
             points.append(Ours(k, rdo, measured(pixels, png), mapping_ms, encoding_ms))
+            # Stronger would only be farther below all targets.
+            if points[-1].point.psnr_db < TARGETS_DB[0]:
+                break
         if k >= len(colors):
             break
     return points

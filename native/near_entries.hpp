@@ -1,4 +1,4 @@
-// For each pixel the palette entries that it may take, and what each costs more than the nearest.
+// For each pixel the palette entries that it may become, and how much worse than the nearest each of them is.
 #pragma once
 
 #include <array>
@@ -6,38 +6,38 @@
 #include <span>
 #include <vector>
 
-#include "histogram.hpp"
+#include "color.hpp"
 
 namespace chromapress {
 
-/// The most entries that a pixel can choose from.
+/// The most entries that a pixel chooses from.
 inline constexpr std::size_t kChoices = 16;
 
-/// What a pixel may become. Unused places repeat the first entry.
+/// What a pixel may become: the first `n`, the nearest first.
 struct Choices {
-  std::array<std::uint8_t, kChoices> index{};   // the nearest first
-  std::array<std::uint16_t, kChoices> excess{};  // of the squared error over the nearest's, in the finder's unit
-  std::size_t n = 0;
+  std::array<std::uint8_t, kChoices> index;    // after the first `n`, repetitions of the first
+  std::array<std::uint16_t, kChoices> excess;  // of the weighted squared error over the nearest entry's
+  std::size_t n;
 
-  /// Where `entry` is in `index`; kChoices if it is not.
+  /// Where `entry` is; kChoices if it is not among them.
   [[nodiscard]] std::size_t place(std::uint8_t entry) const;
 };
 
 class NearEntries {
  public:
-  /// Entries of the pixel's own kind whose excess is at most `limit`.
-  NearEntries(std::span<const Rgba> palette, std::uint16_t limit);
-  /// `nearest` is the pixel's nearest entry; one unit of excess is `unit` squared levels.
-  [[nodiscard]] Choices of(Rgba color, std::uint8_t nearest, double units_per_squared_level) const;
+  explicit NearEntries(std::span<const Rgba> palette);
+
+  /// The entries of the colour's kind whose excess is at most `limit`; if these are more than kChoices, the nearest.
+  /// `nearest` is the nearest of them. `weight`: the excess of a squared level.
+  [[nodiscard]] Choices of(Rgba color, std::uint8_t nearest, float weight, std::uint16_t limit) const;
 
  private:
-  struct Neighbor {
-    float distance;
-    std::uint8_t entry;
+  struct Entry {
+    std::array<float, 4> point;
+    float distance;  // to the one in whose list this is
+    std::uint8_t index;
   };
-  std::vector<Point> points_;
-  std::vector<std::vector<Neighbor>> neighbors_;  // of each entry, its own kind, nearest first, itself first
-  std::uint16_t limit_;
+  std::vector<std::vector<Entry>> lists_;  // for each entry those of its kind, itself first, by their distance
 };
 
 }  // namespace chromapress
