@@ -41,7 +41,8 @@ _NAMED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa
 _PACKED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa.string()), ("content", pa.binary())])
 # What the manifest needs of each stage: everything but pixels and files.
 _SMALL_INGESTED: Final = tuple(set(INGESTED.names) - {"content", "colors", "counts"})
-_SMALL_QUANTIZED: Final = tuple(set(QUANTIZED.names) - {"source_size_bytes", "reason", "width", "height", "indices"})
+_SMALL_SELECTED: Final = ("relative_path", "reason", "curve", "k_by_rule", "flat_colors", "rules_disagree")
+_SMALL_QUANTIZED: Final = ("relative_path", "palette", "cluster_sizes")
 _SMALL_COMPRESSED: Final = tuple(set(COMPRESSED.names) - {"encoded"})
 
 _VERSION: Final = pa.schema([("version", pa.string())])
@@ -53,7 +54,7 @@ def manifest(spark: SparkSession, run: Run) -> DataFrame:
     ingested = read(spark, run, "ingest", INGESTED, *_SMALL_INGESTED).withColumnsRenamed(
         {"outcome": "ended", "reason": "end", "size_bytes": "source_size_bytes", "sha256": "source_sha256"}
     )
-    selected = read(spark, run, "select_k", SELECTED, "relative_path", "reason", "curve", "k_by_rule")
+    selected = read(spark, run, "select_k", SELECTED, *_SMALL_SELECTED)
     quantized = read(spark, run, "quantize", QUANTIZED, *_SMALL_QUANTIZED)
     compressed = read(spark, run, "compress", COMPRESSED, *_SMALL_COMPRESSED)
     joined = (
@@ -64,6 +65,9 @@ def manifest(spark: SparkSession, run: Run) -> DataFrame:
         .withColumn("outcome", functions.coalesce("ended", "outcome", functions.lit(under_floor(run.config))))
         .withColumn("reason", functions.coalesce("end", "reason", "choice"))
     )
+    # A lossy file has no palette.
+    for column in ("palette", "cluster_sizes"):
+        joined = joined.withColumn(column, functions.when(functions.col("k").isNotNull(), functions.col(column)))
     return named(joined, run.config.publish.layout)
 
 
@@ -73,7 +77,7 @@ def named(rows: DataFrame, layout: str) -> DataFrame:
     is_published = rows.outcome != Outcome.REJECTED
     names = (
         rows.where(is_published)
-        .select("relative_path", is_new.alias("is_new"))
+        .select("relative_path", functions.when(is_new, rows.codec).alias("codec"))
         .groupBy(functions.regexp_extract("relative_path", naming.GROUP, 0))
         .applyInArrow(_name, from_arrow_schema(_NAMED))
     )
@@ -87,7 +91,7 @@ def named(rows: DataFrame, layout: str) -> DataFrame:
 
 
 def _name(group: pa.Table) -> pa.Table:
-    sources = list(zip(group["relative_path"].to_pylist(), group["is_new"].to_pylist(), strict=True))
+    sources = list(zip(group["relative_path"].to_pylist(), group["codec"].to_pylist(), strict=True))
     paths = naming.published_paths(sources)
     return pa.table([list(paths), list(paths.values())], schema=_NAMED)
 

@@ -1,17 +1,19 @@
 """Stage quantize: Spark K-means from the chosen start, the pixels' mapping, and the quality that it has.
 
-With palette.scope `image` the engine clusters each image's histogram inside the executors; with `dataset`,
-pyspark.ml's KMeans clusters the pooled histogram, weighted, and every image is mapped to the one palette.
+With palette.scope `image` the engine clusters each image's histogram inside the executors; with `folder` and `dataset`,
+pyspark.ml's KMeans clusters each group's pooled histogram, weighted, and its images are mapped to the one palette.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
 from lake import Run, map_rows, read, run_stage, write
-from palette_pool import pooled
+from palette_pool import colors_of, group_of, pooled
 from pyspark.ml.clustering import KMeans
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import DataFrame, SparkSession, functions
@@ -27,6 +29,7 @@ from chromapress.tables import INGESTED, QUANTIZED, SELECTED
 # MLlib's start depends on how many partitions there are and on what is in each: both are fixed here.
 _COLORS_PER_PARTITION: Final = 250_000
 _SEED: Final = 1
+_FITS_AT_ONCE: Final = 4
 _ITERATIONS: Final = 20
 # Centres that move less than a quarter of a level are where they belong: entries are whole levels.
 _TOLERANCE: Final = 0.25 * 255
@@ -44,19 +47,44 @@ def quantize_each(images: DataFrame, config: DatasetConfig) -> DataFrame:
     return map_rows(images, QUANTIZED, row)
 
 
-def quantize_all(images: DataFrame, palette: np.ndarray, config: DatasetConfig) -> DataFrame:
-    """All images with the same palette: tables.QUANTIZED."""
-    shared = images.sparkSession.sparkContext.broadcast(palette)
+def quantize_groups(images: DataFrame, palettes: Mapping[str, np.ndarray], config: DatasetConfig) -> DataFrame:
+    """Each image with the palette of its group: tables.QUANTIZED."""
+    shared = images.sparkSession.sparkContext.broadcast(palettes)
 
     def row(image: dict[str, Any]) -> dict[str, Any]:
         pixels = decode(image["content"], config.limits).pixels
-        return quantized_row(image, apply_palette(pixels, shared.value, config))
+        return quantized_row(image, apply_palette(pixels, shared.value[image["group"]], config))
 
-    return map_rows(images, QUANTIZED, row)
+    return map_rows(images.withColumn("group", group_of(config)), QUANTIZED, row)
+
+
+def shared_palettes(to_do: DataFrame, selected: DataFrame, config: DatasetConfig) -> dict[str, np.ndarray]:
+    """{group: palette}, of ingested and selected images."""
+    chosen = (
+        selected.groupBy(group_of(config).alias("group"))
+        .agg(functions.first("verdict").alias("verdict"), functions.first("centres").alias("centres"))
+        .collect()
+    )
+    starts = {row.group: np.frombuffer(row.centres).reshape(-1, 4) for row in chosen}
+    exact = {row.group for row in chosen if row.verdict == Verdict.LOSSLESS}
+    pool = pooled(to_do.withColumn("group", group_of(config)).select("group", "colors", "counts")).cache()
+
+    def palette(group: str) -> np.ndarray:
+        if group in exact:
+            return straight(starts[group])
+        colors = colors_of(pool.where(functions.col("group") == group)).cache()
+        found = shared_palette(colors, starts[group], config)
+        colors.unpersist()
+        return found
+
+    groups = sorted(starts)
+    # A small group's fit is mostly Spark's own time between short jobs: several at once fill it.
+    with ThreadPoolExecutor(_FITS_AT_ONCE) as fits:
+        return dict(zip(groups, fits.map(palette, groups), strict=True))
 
 
 def shared_palette(pool: DataFrame, start: np.ndarray, config: DatasetConfig) -> np.ndarray:
-    """The palette of a pooled histogram by pyspark.ml's KMeans, [k, 4] straight RGBA.
+    """The palette of a pooled histogram (palette_pool.COLORS) by pyspark.ml's KMeans, [k, 4] straight RGBA.
 
     `start` [k, 4] says how many centres there are of each kind: opaque, translucent and transparent colours must not
     mix, and MLlib knows nothing of that, so each kind is clustered by itself.
@@ -137,17 +165,12 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     if under_floor(config):
         selected = selected.where(selected.verdict != Verdict.UNREACHABLE)
     images = to_do.select("relative_path", "size_bytes", "content").join(selected, "relative_path")
-    first = selected.select("verdict", "centres").first() if config.palette.scope == "dataset" else None
-    if first is None:
+    if config.palette.scope == "image":
         write(quantize_each(images, config), run, "quantize")
         return {}
-    start = np.frombuffer(first["centres"], np.float64).reshape(-1, 4)
-    exact = first["verdict"] == Verdict.LOSSLESS
-    palette = (
-        straight(start) if exact else shared_palette(pooled(to_do.select("colors", "counts")).cache(), start, config)
-    )
-    write(quantize_all(images, palette, config), run, "quantize")
-    return {"palette": [bytes(color).hex() for color in palette]}
+    palettes = shared_palettes(to_do, selected, config)
+    write(quantize_groups(images, palettes, config), run, "quantize")
+    return {"palettes": len(palettes)}
 
 
 if __name__ == "__main__":

@@ -1,30 +1,73 @@
-"""Stage select_k: for each image, or for a palette that all share, the number of colours and where K-means starts.
+"""Stage select_k: for each image, or for each palette that images share, the number of colours and K-means' start.
 
-It reads histograms only. With palette.scope `dataset`, silhouettes are those of the pooled histogram, and a k is as
-good as it is for the image that it serves worst.
+It reads histograms only. With palette.scope `folder` or `dataset`, silhouettes are those of the group's pooled
+histogram, exact up to _EXACT_COLORS and binned above, and a k is as good as it is for the image that it serves worst.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from lake import Run, map_rows, read, run_stage, write
-from palette_pool import collected, pooled, unpacked
+from palette_pool import group_of, pooled, unpacked, whole
 from pyspark.sql import DataFrame, SparkSession, functions
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from chromapress import engine
-from chromapress.choice import Candidate, Choice, Verdict, candidates_for, choose, least_colors, measure, pick
+from chromapress.choice import (
+    Candidate,
+    Choice,
+    Verdict,
+    candidates_for,
+    choose,
+    count_flat,
+    least_colors,
+    measure,
+    pick,
+)
 from chromapress.config import DatasetConfig
+from chromapress.flat_colors import FlatColors
 from chromapress.histogram import Histogram, straight
 from chromapress.quality import histogram_delta_e
 from chromapress.tables import INGESTED, SELECTED
 
-_WORST = pa.schema([("k", pa.int32()), ("psnr_db", pa.float64()), ("delta_e", pa.float64())])
+# All 2^24 opaque colours in cells of four levels a side are as many.
+_EXACT_COLORS: Final = 1 << 18
+_COARSEST_SHIFT: Final = 4
+
+_CANDIDATE: Final = pa.struct(
+    [
+        pa.field("k", pa.int32()),
+        pa.field("silhouette", pa.float64()),
+        pa.field("psnr_db", pa.float64()),
+        pa.field("delta_e", pa.float64()),
+        pa.field("centres", pa.binary()),
+    ]
+)
+# Of a group whose colours all fit in a palette, the histogram; of others, the candidates.
+_MEASURED: Final = pa.schema(
+    [
+        pa.field("group", pa.string()),
+        pa.field("colors", pa.binary()),
+        pa.field("counts", pa.binary()),
+        pa.field("flat_count", pa.int32()),
+        pa.field("flat_share", pa.float64()),
+        pa.field("candidates", pa.list_(_CANDIDATE)),
+    ]
+)
+_WORST: Final = pa.schema(
+    [
+        pa.field("group", pa.string()),
+        pa.field("k", pa.int32()),
+        pa.field("psnr_db", pa.float64()),
+        pa.field("delta_e", pa.float64()),
+    ]
+)
 
 
 def select_for_each(histograms: DataFrame, config: DatasetConfig) -> DataFrame:
@@ -37,51 +80,101 @@ def select_for_each(histograms: DataFrame, config: DatasetConfig) -> DataFrame:
     return map_rows(histograms, SELECTED, row)
 
 
-def select_for_all(histograms: DataFrame, config: DatasetConfig) -> DataFrame:
-    """The same choice for all images, by their pooled histogram: tables.SELECTED."""
-    pool = collected(pooled(histograms))
-    choice = choose_shared(pool, histograms, config)
-    return map_rows(
-        histograms.select("relative_path"), SELECTED, lambda image: selected_row(image["relative_path"], choice)
-    )
+def select_for_groups(histograms: DataFrame, config: DatasetConfig) -> DataFrame:
+    """The same choice for all images of a group, by their pooled histogram: tables.SELECTED."""
+    grouped = histograms.withColumn("group", group_of(config))
+    choices = histograms.sparkSession.sparkContext.broadcast(choose_shared(grouped, config))
+
+    def row(image: dict[str, Any]) -> dict[str, Any]:
+        return selected_row(image["relative_path"], choices.value[image["group"]])
+
+    return map_rows(grouped.select("relative_path", "group"), SELECTED, row)
 
 
-def choose_shared(pool: Histogram, histograms: DataFrame, config: DatasetConfig) -> Choice:
-    """The k of a shared palette; the curve's quality is that of the worst image."""
-    if len(pool) <= max(config.palette.largest_k, least_colors(pool, config.palette)):
-        return choose(pool, config.palette, config.quality)
-    measured = [measure(pool, k, config.palette, config.quality) for k in candidates_for(pool, config.palette)]
-    choice = pick(with_worst(histograms, measured, config), config.palette, config.quality)
-    if choice.verdict == Verdict.UNREACHABLE:
-        # A dataset is not given up for its worst image: each is judged by itself once it is mapped.
-        reason = f"{choice.k} colours, the most allowed, since some images stay under the floor with fewer"
-        return replace(choice, verdict=Verdict.QUANTIZE, reason=reason)
-    return choice
+def choose_shared(grouped: DataFrame, config: DatasetConfig) -> dict[str, Choice]:
+    """The k of each group's palette; the curve's quality is that of the worst image."""
+    palette, quality = config.palette, config.quality
+    choices, curves, flats = {}, {}, {}
+    for row in measured(pooled(grouped), config).collect():
+        if row.colors is not None:
+            colors, counts = np.frombuffer(row.colors, np.uint8), np.frombuffer(row.counts, np.int64)
+            choices[row.group] = choose(Histogram(colors.reshape(-1, 4), counts), palette, quality)
+            continue
+        flats[row.group] = FlatColors(row.flat_count, row.flat_share)
+        curves[row.group] = [
+            Candidate(one.k, one.silhouette, one.psnr_db, one.delta_e, np.frombuffer(one.centres).reshape(-1, 4))
+            for one in row.candidates
+        ]
+    for group, curve in with_worst(grouped, curves, config).items():
+        choice = pick(curve, palette, quality, flats[group])
+        if choice.verdict == Verdict.UNREACHABLE:
+            # A group is not given up for its worst image: each is judged by itself once it is mapped.
+            reason = f"{choice.k} colours, the most allowed, since some images stay under the floor with fewer"
+            choice = replace(choice, verdict=Verdict.QUANTIZE, reason=reason)
+        choices[group] = choice
+    return choices
 
 
-def with_worst(histograms: DataFrame, measured: Sequence[Candidate], config: DatasetConfig) -> list[Candidate]:
-    """The candidates with the quality that each has for the image that it serves worst."""
-    palettes = [(one.k, straight(one.centres)) for one in measured]
+def measured(pool: DataFrame, config: DatasetConfig) -> DataFrame:
+    """The candidates of each group of a pool (palette_pool.BLOCKS): _MEASURED."""
+
+    def of_group(blocks: pa.Table) -> pa.Table:
+        histogram = for_choice(whole(blocks))
+        row: dict[str, Any] = {"group": blocks["group"][0].as_py()}
+        if len(histogram) <= max(config.palette.largest_k, least_colors(histogram, config.palette)):
+            row |= {"colors": histogram.colors.tobytes(), "counts": histogram.counts.tobytes()}
+            return pa.Table.from_pylist([row], _MEASURED)
+        flat = count_flat(histogram, config.palette)
+        candidates = [
+            asdict(measure(histogram, k, config.palette, config.quality))
+            for k in candidates_for(histogram, config.palette, flat)
+        ]
+        row["candidates"] = [one | {"centres": one["centres"].tobytes()} for one in candidates]
+        return pa.Table.from_pylist([row | {"flat_count": flat.count, "flat_share": flat.share}], _MEASURED)
+
+    return pool.groupBy("group").applyInArrow(of_group, from_arrow_schema(_MEASURED))
+
+
+def for_choice(blocks: list[Histogram]) -> Histogram:
+    """A group's histogram, in cells as fine as _EXACT_COLORS allows: blocks hold whole cells."""
+    for shift in range(1, _COARSEST_SHIFT + 1):
+        if sum(map(len, blocks)) <= _EXACT_COLORS:
+            break
+        blocks = [block.binned(shift) for block in blocks]
+    return Histogram(np.concatenate([one.colors for one in blocks]), np.concatenate([one.counts for one in blocks]))
+
+
+def with_worst(
+    grouped: DataFrame, curves: Mapping[str, list[Candidate]], config: DatasetConfig
+) -> dict[str, list[Candidate]]:
+    """Each group's candidates with the quality that each has for the image that it serves worst."""
     space, wants_delta_e = config.palette.color_space, config.quality.max_delta_e is not None
+    palettes = grouped.sparkSession.sparkContext.broadcast(
+        {group: [(one.k, straight(one.centres)) for one in curve] for group, curve in curves.items()}
+    )
 
     def worst(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for histogram in unpacked(batch):
+            for group, histogram in zip(batch.column("group").to_pylist(), unpacked(batch), strict=True):
                 rows = []
-                for k, palette in palettes:
+                for k, palette in palettes.value.get(group, ()):
                     labels = engine.map_colors(histogram.colors, palette, color_space=space)
                     delta_e = histogram_delta_e(histogram, palette, labels) if wants_delta_e else None
-                    rows.append({"k": k, "psnr_db": histogram.psnr_db(palette, labels), "delta_e": delta_e})
+                    psnr_db = histogram.psnr_db(palette, labels)
+                    rows.append({"group": group, "k": k, "psnr_db": psnr_db, "delta_e": delta_e})
                 yield pa.RecordBatch.from_pylist(rows, _WORST)
 
     by_k = (
-        histograms.select("colors", "counts")
+        grouped.select("group", "colors", "counts")
         .mapInArrow(worst, from_arrow_schema(_WORST))
-        .groupBy("k")
+        .groupBy("group", "k")
         .agg(functions.min("psnr_db").alias("psnr_db"), functions.max("delta_e").alias("delta_e"))
     )
-    found = {row["k"]: row for row in by_k.collect()}
-    return [replace(one, psnr_db=found[one.k]["psnr_db"], delta_e=found[one.k]["delta_e"]) for one in measured]
+    found = {(row.group, row.k): row for row in by_k.collect()}
+    return {
+        group: [replace(one, psnr_db=found[group, one.k].psnr_db, delta_e=found[group, one.k].delta_e) for one in curve]
+        for group, curve in curves.items()
+    }
 
 
 def selected_row(relative_path: str, choice: Choice) -> dict[str, Any]:
@@ -96,14 +189,16 @@ def selected_row(relative_path: str, choice: Choice) -> dict[str, Any]:
         "below_floor": choice.below_floor,
         "curve": curve,
         "k_by_rule": choice.k_by_rule,
+        "flat_colors": choice.flat_colors,
+        "rules_disagree": choice.rules_disagree,
     }
 
 
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     images = read(spark, run, "ingest", INGESTED, "relative_path", "colors", "counts", "outcome")
     histograms = images.where("outcome is null").drop("outcome")
-    shared = run.config.palette.scope == "dataset"
-    write((select_for_all if shared else select_for_each)(histograms, run.config), run, "select_k")
+    select = select_for_each if run.config.palette.scope == "image" else select_for_groups
+    write(select(histograms, run.config), run, "select_k")
     return {}
 
 

@@ -12,6 +12,7 @@
 #include "quality.hpp"
 #include "rdo.hpp"
 #include "silhouette.hpp"
+#include "webp.hpp"
 
 namespace py = pybind11;
 namespace cp = chromapress;
@@ -95,6 +96,16 @@ auto without_gil(Call call) {
   return call();
 }
 
+template <auto Encode>
+py::bytes encode(const py::array& indices, const py::array& palette, int effort) {
+  const Array<std::uint8_t> map(indices, "indices", 2);
+  const Rows4<std::uint8_t> entries(palette, "palette");
+  const auto file = without_gil([&] {
+    return Encode({map.rows(), map.shape(1), map.shape(0)}, entries.rows<cp::Rgba>(), effort);
+  });
+  return {reinterpret_cast<const char*>(file.data()), file.size()};
+}
+
 cp::Clustering kmeans(const py::array& colors, const py::array& counts, std::int64_t k,
                       const std::optional<py::array>& start, const std::optional<py::array>& protected_,
                       const std::string& color_space, std::optional<std::int64_t> max_iterations, double tolerance) {
@@ -131,6 +142,7 @@ std::vector<cp::Rgba> palette_of(const cp::Clustering& c) {
 PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
   m.attr("__version__") = CHROMAPRESS_VERSION;
   m.attr("MAX_COLORS") = cp::kMaxColors;
+  m.attr("MAX_WEBP_SIDE") = cp::kMaxWebpSide;
 
   py::class_<cp::Clustering>(m, "Clustering", py::is_final())
       .def_property_readonly("centres",
@@ -230,17 +242,11 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
       },
       py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("rdo"), py::arg("fixed") = 0);
 
-  m.def(
-      "encode_png",
-      [](const py::array& indices, const py::array& palette, int effort) {
-        const Array<std::uint8_t> map(indices, "indices", 2);
-        const Rows4<std::uint8_t> entries(palette, "palette");
-        const auto file = without_gil([&] {
-          return cp::encode_png({map.rows(), map.shape(1), map.shape(0)}, entries.rows<cp::Rgba>(), effort);
-        });
-        return py::bytes(reinterpret_cast<const char*>(file.data()), file.size());
-      },
-      py::arg("indices"), py::arg("palette"), py::kw_only(), py::arg("effort") = 5);
+  m.def("encode_png", &encode<cp::encode_png>, py::arg("indices"), py::arg("palette"), py::kw_only(),
+        py::arg("effort") = 5);
+
+  m.def("encode_webp", &encode<cp::encode_webp>, py::arg("indices"), py::arg("palette"), py::kw_only(),
+        py::arg("effort") = 5);
 
   m.def(
       "psnr",

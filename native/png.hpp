@@ -6,14 +6,9 @@
 #include <vector>
 
 #include "color.hpp"
+#include "index_map.hpp"
 
 namespace chromapress {
-
-/// A row-major map of palette entries.
-struct IndexMap {
-  std::span<const std::uint8_t> indices;
-  std::size_t width = 0, height = 0;
-};
 
 /// The file whose pixels are palette[index]: equal entries merged, unused ones dropped, the others in an order that
 /// compresses well, bit depth 1, 2, 4 or 8, tRNS up to the last entry that is not opaque. effort: 1 (fastest) to 9

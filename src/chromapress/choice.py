@@ -1,8 +1,8 @@
 """Choosing k, the number of colours: a curve of candidates, and the rules that pick from it.
 
 Silhouettes are squared-Euclidean over the pixels, exact, from the colour histogram (engine.silhouette). A candidate's
-quality is that of its rounded palette without dithering. The candidates are a coarse grid: around the winner, k is
-refined to the exact number.
+quality is that of its rounded palette without dithering. The candidates are a coarse grid: around each rule's winner,
+k is refined to the exact number.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromapress import engine
-from chromapress.config import Palette, Quality, Rule
-from chromapress.histogram import Histogram
+from chromapress.config import Palette, Quality
+from chromapress.flat_colors import FlatColors, flat_colors
+from chromapress.histogram import Histogram, premultiplied
 from chromapress.quality import histogram_delta_e, reached
 
-RULES: Final[tuple[Rule, ...]] = ("fixed", "silhouette", "silhouette_floor", "quality")
+RULES: Final[tuple[str, ...]] = ("fixed", "silhouette", "silhouette_floor", "quality")
 
 # Between neighbouring candidates no further apart than this, every k is tried; flat graphics live down there.
 _EXHAUSTIVE_GAP: Final = 16
+# Silhouette and floor disagree strongly where one wants so many times the colours of the other.
+_DISAGREEMENT: Final = 4
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,18 @@ class Choice:
     curve: tuple[Candidate, ...]  # ascending in k; what was tried
     k_by_rule: dict[str, int | None]  # None where no candidate reaches the floor
     below_floor: bool
+    flat_colors: int | None  # how many an image has that consists of them; None of others
+
+    @property
+    def rules_disagree(self) -> bool:
+        """Whether the silhouette alone wants four times the colours that reach the floor, or the floor so many more.
+
+        Where the floor is not reached, it wants more than there are.
+        """
+        silhouette, floor = self.k_by_rule["silhouette"], self.k_by_rule["quality"]
+        if silhouette is None:
+            return False
+        return floor is None or max(silhouette, floor) >= _DISAGREEMENT * min(silhouette, floor)
 
 
 def protected_colors(palette: Palette) -> NDArray[np.uint8] | None:
@@ -90,12 +105,27 @@ def least_colors(histogram: Histogram, palette: Palette) -> int:
     return max(2, histogram.kinds - opaque + max(len(palette.protected), opaque))
 
 
-def candidates_for(histogram: Histogram, palette: Palette) -> list[int]:
-    """The k to try: not less than least_colors, fewer than there are colours."""
-    least = least_colors(histogram, palette)
-    wanted = [palette.k] if palette.rule == "fixed" else list(palette.candidates)
-    grid = sorted({max(k, least) for k in wanted} | ({*palette.candidates} if palette.rule == "fixed" else set()))
-    return [k for k in grid if least <= k < len(histogram)]
+def candidates_for(histogram: Histogram, palette: Palette, flat: FlatColors) -> list[int]:
+    """The k to try: from least_colors up to as many as there are colours, which is tried where a palette holds them."""
+    least, colors = least_colors(histogram, palette), len(histogram)
+    wanted = {*palette.candidates, *([palette.k] if palette.rule == "fixed" else ())}
+    if flat.number is not None and flat.number <= palette.largest_k:
+        wanted.add(flat.number)
+    if colors <= palette.largest_k:
+        wanted.add(colors)
+    # One colour alone has no silhouette.
+    return [k for k in sorted({max(k, least) for k in wanted}) if 2 <= k <= colors]
+
+
+def count_flat(histogram: Histogram, palette: Palette) -> FlatColors:
+    """The flat colours of a histogram."""
+    centres, sizes = premultiplied(histogram.colors), histogram.counts
+    if len(histogram) > engine.MAX_COLORS:
+        fine = engine.kmeans(histogram.colors, histogram.counts, engine.MAX_COLORS)
+        centres, sizes = fine.centres, fine.sizes
+    return flat_colors(
+        centres, sizes, least_area_percent=palette.least_area_percent, least_distance=palette.least_distance
+    )
 
 
 def choose(histogram: Histogram, palette: Palette, quality: Quality) -> Choice:
@@ -104,105 +134,142 @@ def choose(histogram: Histogram, palette: Palette, quality: Quality) -> Choice:
     def tried(k: int) -> Candidate:
         return measure(histogram, k, palette, quality)
 
-    curve = [tried(k) for k in candidates_for(histogram, palette)]
-    if len(histogram) <= max(palette.largest_k, least_colors(histogram, palette)):
-        colors = len(histogram)
-        return Choice(
-            colors,
-            engine.kmeans(histogram.colors, histogram.counts, colors).centres,
-            Verdict.LOSSLESS,
-            f"all of its {colors} distinct colours fit in a palette",
-            tuple(curve),
-            by_rule(curve, palette, quality),
-            below_floor=False,
-        )
-    return pick(curve, palette, quality, tried)
+    flat = count_flat(histogram, palette)
+    curve = [tried(k) for k in candidates_for(histogram, palette, flat)]
+    colors = len(histogram)
+    if colors > max(palette.largest_k, least_colors(histogram, palette)):
+        return pick(curve, palette, quality, flat, tried)
+    known = {one.k: one for one in curve}
+    return Choice(
+        colors,
+        engine.kmeans(histogram.colors, histogram.counts, colors).centres,
+        Verdict.LOSSLESS,
+        f"all of its {colors} distinct colours fit in a palette",
+        k_by_rule=refined(known, palette, quality, flat, tried),
+        curve=ascending(known),
+        below_floor=False,
+        flat_colors=flat.number,
+    )
 
 
 def pick(
     curve: Sequence[Candidate],
     palette: Palette,
     quality: Quality,
+    flat: FlatColors,
     tried: Callable[[int], Candidate] | None = None,
 ) -> Choice:
-    """What palette.rule takes from a curve; `tried`, where given, measures further k to refine the winner."""
-    curve = list(curve)
-    named = by_rule(curve, palette, quality)
-    if palette.keeps_floor and named["quality"] is None:
-        last = curve[-1]
-        told = f"no k up to {last.k} reaches the floor ({_told(last, quality)})"
-        return Choice(last.k, last.centres, Verdict.UNREACHABLE, told, tuple(curve), named, below_floor=True)
-    winner = next(one for one in curve if one.k == named[palette.rule])
-    if tried is not None and palette.rule != "fixed":
-        winner, curve = _refined(winner, curve, palette, quality, tried)
+    """What palette.rule takes from a curve; `tried`, where given, measures further k to refine each rule's winner."""
+    known = {one.k: one for one in curve}
+    taken = by_rule(curve, palette, quality, flat) if tried is None else refined(known, palette, quality, flat, tried)
+    k = taken[palette.rule]
+    winner = known[max(known) if k is None else k]
     missed = not reached(winner.psnr_db, winner.delta_e, None, quality)
-    reason = _reason(winner, palette, quality, missed, of_quality=winner.k <= (named["quality"] or 0))
-    return Choice(winner.k, winner.centres, Verdict.QUANTIZE, reason, tuple(curve), named, below_floor=missed)
+    if k is None:
+        reason = f"no k up to {winner.k} reaches the floor ({_told(winner, quality)})"
+    else:
+        reason = _reason(winner, palette, quality, taken["quality"], flat) + ("; under the floor" if missed else "")
+    return Choice(
+        winner.k,
+        winner.centres,
+        Verdict.UNREACHABLE if k is None else Verdict.QUANTIZE,
+        reason,
+        ascending(known),
+        taken,
+        below_floor=missed,
+        flat_colors=flat.number,
+    )
 
 
-def by_rule(curve: Sequence[Candidate], palette: Palette, quality: Quality) -> dict[str, int | None]:
+def ascending(known: dict[int, Candidate]) -> tuple[Candidate, ...]:
+    """Candidates by their k."""
+    return tuple(known[k] for k in sorted(known))
+
+
+def by_rule(curve: Sequence[Candidate], palette: Palette, quality: Quality, flat: FlatColors) -> dict[str, int | None]:
     """The candidate that each rule would take from the curve."""
     if not curve:
         return dict.fromkeys(RULES)
     good = [one for one in curve if reached(one.psnr_db, one.delta_e, None, quality)]
-    best_of_good = max((one.silhouette for one in good), default=0.0)
     return {
         "fixed": min((one.k for one in curve if one.k >= palette.k), default=curve[-1].k),
-        "silhouette": max(curve, key=lambda one: (one.silhouette, -one.k)).k,
-        "silhouette_floor": min(
-            (one.k for one in good if one.silhouette >= best_of_good - palette.tolerance), default=None
-        ),
+        "silhouette": _best(curve).k,
+        "silhouette_floor": flat.number if flat.number in {one.k for one in good} else _near_best(good, palette),
         "quality": min((one.k for one in good), default=None),
     }
 
 
-def _refined(
-    winner: Candidate,
-    curve: list[Candidate],
+def _best(curve: Sequence[Candidate]) -> Candidate:
+    return max(curve, key=lambda one: (one.silhouette, -one.k))
+
+
+def _near_best(good: Sequence[Candidate], palette: Palette) -> int | None:
+    """The smallest k whose silhouette is near the best; where it rises to the end, it has no peak to be near to."""
+    if not good:
+        return None
+    best = _best(good)
+    if best.k == good[-1].k:
+        return good[0].k
+    return min(one.k for one in good if one.silhouette >= best.silhouette - palette.tolerance)
+
+
+def refined(
+    known: dict[int, Candidate],
     palette: Palette,
     quality: Quality,
+    flat: FlatColors,
     tried: Callable[[int], Candidate],
-) -> tuple[Candidate, list[Candidate]]:
-    """The winner among all k between its neighbours on the grid."""
-    known = {one.k: one for one in curve}
+) -> dict[str, int | None]:
+    """by_rule among all k between the neighbours of each winner on the grid; `known` gets all that was tried."""
     grid = sorted(known)
-    place = grid.index(winner.k)
-    below = grid[place - 1] if place else winner.k
-    above = grid[place + 1] if place + 1 < len(grid) else winner.k
-    quality_k = by_rule(curve, palette, quality)["quality"]
-    if palette.rule == "quality" or (palette.rule == "silhouette_floor" and winner.k == quality_k):
-        # The floor decides, and quality rises with k: halve the gap.
-        while winner.k - below > 1:
-            middle = tried((below + winner.k) // 2)
-            known[middle.k] = middle
-            if reached(middle.psnr_db, middle.delta_e, None, quality):
-                winner = middle
-            else:
-                below = middle.k
-    elif above - below <= 2 * _EXHAUSTIVE_GAP:
-        # The silhouette decides, and it has many peaks: try them all.
-        for k in range(below + 1, above):
-            if k not in known:
-                known[k] = tried(k)
-        around = [known[k] for k in sorted(known)]
-        winner = known[by_rule(around, palette, quality)[palette.rule] or winner.k]
-    return winner, [known[k] for k in sorted(known)]
+    taken = by_rule(ascending(known), palette, quality, flat)
+    of_floor = taken["quality"]
+    if of_floor is not None:
+        taken["quality"] = _fewest(of_floor, grid, known, quality, tried)
+    if taken["silhouette_floor"] == of_floor != flat.number:
+        taken["silhouette_floor"] = taken["quality"]
+    for rule in ("silhouette", "silhouette_floor"):
+        k = taken[rule]
+        if k is None or (rule == "silhouette_floor" and k in (taken["quality"], flat.number)):
+            continue
+        place = grid.index(k)
+        below, above = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
+        if above - below <= 2 * _EXHAUSTIVE_GAP:
+            # The silhouette has many peaks: try them all.
+            known.update({k: tried(k) for k in range(below, above) if k not in known})
+            taken[rule] = by_rule(ascending(known), palette, quality, flat)[rule]
+    return taken
 
 
-def _reason(winner: Candidate, palette: Palette, quality: Quality, missed: bool, of_quality: bool) -> str:
+def _fewest(
+    k: int, grid: Sequence[int], known: dict[int, Candidate], quality: Quality, tried: Callable[[int], Candidate]
+) -> int:
+    """The fewest colours that reach the floor: it rises with k, so that the gap below k is halved and halved."""
+    below = grid[max(grid.index(k) - 1, 0)]
+    while k - below > 1:
+        middle = (below + k) // 2
+        known[middle] = tried(middle)
+        if reached(known[middle].psnr_db, known[middle].delta_e, None, quality):
+            k = middle
+        else:
+            below = middle
+    return k
+
+
+def _reason(winner: Candidate, palette: Palette, quality: Quality, of_floor: int | None, flat: FlatColors) -> str:
     told = _told(winner, quality)
     if palette.rule == "fixed":
-        text = f"{winner.k} colours as configured ({told})"
-    elif palette.rule == "silhouette":
-        text = f"{winner.k} colours have the highest silhouette, {winner.silhouette:.3f} ({told})"
-    elif palette.rule == "quality" or of_quality:
-        text = f"{winner.k} colours are the fewest that reach the floor ({told})"
-    else:
-        text = (
-            f"{winner.k} colours are the fewest whose silhouette, {winner.silhouette:.3f}, is within "
-            f"{palette.tolerance:g} of the best of those that reach the floor ({told})"
-        )
-    return text + ("; under the floor" if missed else "")
+        return f"{winner.k} colours as configured ({told})"
+    if palette.rule == "silhouette":
+        return f"{winner.k} colours have the highest silhouette, {winner.silhouette:.3f} ({told})"
+    if palette.rule == "silhouette_floor" and winner.k == flat.number:
+        return f"{winner.k} flat colours are {flat.share:.0%} of the image ({told})"
+    if winner.k == of_floor:
+        return f"{winner.k} colours are the fewest that reach the floor ({told})"
+    return (
+        f"{winner.k} colours are the fewest whose silhouette, {winner.silhouette:.3f}, is within "
+        f"{palette.tolerance:g} of the best of those that reach the floor ({told})"
+    )
 
 
 def _told(one: Candidate, quality: Quality) -> str:

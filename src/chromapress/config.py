@@ -46,7 +46,9 @@ class Source(_Section):
 
 
 class Palette(_Section):
-    scope: Literal["image", "dataset"] = Field("image", description="One palette for each image, or one for all.")
+    scope: Literal["image", "folder", "dataset"] = Field(
+        "image", description="One palette for each image, for each folder of images, or for all of them."
+    )
     rule: Rule = Field("silhouette_floor", description="How the number of colours k is chosen.")
     k: int = Field(256, ge=2, le=256, description="The number of colours of rule 'fixed'.")
     candidates: tuple[Annotated[int, Field(ge=2, le=256)], ...] = Field(
@@ -57,6 +59,12 @@ class Palette(_Section):
     )
     tolerance: float = Field(
         0.02, ge=0, le=2, description="Rule 'silhouette_floor' takes the smallest k this close to the best silhouette."
+    )
+    least_area_percent: float = Field(
+        0.4, ge=0, le=50, description="A flat colour counts, for 'silhouette_floor', from this share of the image on."
+    )
+    least_distance: float = Field(
+        16, ge=1, le=128, description="Flat colours that are nearer to each other, in levels of 255, count as one."
     )
     color_space: Literal["srgb", "oklab"] = Field("srgb", description="Where colour distances are measured.")
     dither: float = Field(0.0, ge=0, le=1, description="Floyd-Steinberg dithering, 0 (none) to 1 (full).")
@@ -109,7 +117,11 @@ class Quality(_Section):
 
 
 class Compression(_Section):
-    codec: Literal["png"] = Field("png", description="The format of the palette files.")
+    codec: Literal["png", "webp", "auto"] = Field(
+        "png",
+        description="The format of the palette files; WebP (lossless) has at most 16383 pixels a side: above, PNG. "
+        "Auto: the smallest that keeps the floor of both and of lossy WebP and AVIF.",
+    )
     effort: int = Field(5, ge=1, le=9, description="1 is the fastest, 9 gives the smallest files.")
     rdo: float = Field(
         0.0,

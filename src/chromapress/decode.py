@@ -22,8 +22,8 @@ from chromapress.outcome import Outcome
 # Ours are checked instead, and first: Pillow's would warn, or raise, at numbers that a configuration may well allow.
 Image.MAX_IMAGE_PIXELS = None
 
-FORMATS: Final = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
-_ANIMATED: Final = ("GIF", "PNG", "WEBP")
+FORMATS: Final = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "AVIF")
+_ANIMATED: Final = ("GIF", "PNG", "WEBP", "AVIF")
 _BEGINNINGS: Final = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",

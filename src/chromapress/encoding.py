@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +14,46 @@ from chromapress import engine
 from chromapress.config import Compression
 from chromapress.outcome import Outcome
 
+PALETTE_CODECS: Final = ("png", "webp")
+
 
 class EncodingError(RuntimeError):
     """A file that another decoder reads differently: a bug of the encoder, never to be published."""
 
 
-def encode(palette: NDArray[np.uint8], indices: NDArray[np.uint8], compression: Compression) -> bytes:
-    """The file's bytes, decoded again by Pillow and compared pixel for pixel."""
-    content = engine.encode_png(indices, palette, effort=compression.effort)
-    with Image.open(io.BytesIO(content)) as image:
+@dataclass(frozen=True)
+class Encoded:
+    """A file and what made it: png, webp (lossless), lossy_webp or lossy_avif."""
+
+    content: bytes
+    codec: str
+
+
+def encode(palette: NDArray[np.uint8], indices: NDArray[np.uint8], compression: Compression) -> list[Encoded]:
+    """The palette files that the configuration asks for, each decoded again by Pillow and compared pixel for pixel.
+
+    One, or with codec `auto` two; PNG in place of WebP where a side is too long for that.
+    """
+    fits = max(indices.shape) <= engine.MAX_WEBP_SIDE
+    files = []
+    if compression.codec != "webp" or not fits:
+        files.append(Encoded(engine.encode_png(indices, palette, effort=compression.effort), "png"))
+    if compression.codec != "png" and fits:
+        files.append(Encoded(engine.encode_webp(indices, palette, effort=compression.effort), "webp"))
+    for file in files:
+        check(file, palette, indices)
+    return files
+
+
+def check(encoded: Encoded, palette: NDArray[np.uint8], indices: NDArray[np.uint8]) -> None:
+    """EncodingError where Pillow sees other pixels than palette[indices]; what is fully transparent has no colour."""
+    with Image.open(io.BytesIO(encoded.content)) as image:
         decoded = np.asarray(image.convert("RGBA"))
     wanted = palette[indices]
     visible = wanted[..., 3:] > 0
     if decoded.shape != wanted.shape or not np.array_equal(decoded * visible, wanted * visible):
-        raise EncodingError(f"the file of {indices.shape[1]}x{indices.shape[0]} pixels decodes to something else")
-    return content
+        size = f"{indices.shape[1]}x{indices.shape[0]}"
+        raise EncodingError(f"the {encoded.codec} file of {size} pixels decodes to something else")
 
 
 def outcome(lossless: bool, new_size_bytes: int, source_size_bytes: int, compression: Compression) -> Outcome:

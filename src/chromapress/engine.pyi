@@ -1,4 +1,4 @@
-"""The compiled engine (native/bindings.cpp): colour histograms, K-means, silhouette, mapping, PNG, quality.
+"""The compiled engine (native/bindings.cpp): colour histograms, K-means, silhouette, mapping, PNG, WebP, quality.
 
 Shapes and types, everywhere in this module:
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 __version__: Final[str]
 MAX_COLORS: Final[int]  # 256, the most entries that an indexed PNG can have
+MAX_WEBP_SIDE: Final[int]  # 16383 pixels
 
 @final
 class Clustering:
@@ -115,6 +116,13 @@ def encode_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8], *, effort
 
     indices: uint8 [H, W], each below len(palette). effort: 1 (fastest) to 9 (smallest).
     The decoded pixels are palette[indices]; the order of the file's palette is the encoder's.
+    """
+
+def encode_webp(indices: NDArray[np.uint8], palette: NDArray[np.uint8], *, effort: int = 5) -> bytes:
+    """A lossless WebP whose decoded pixels are palette[indices], also where they are fully transparent.
+
+    indices: uint8 [H, W], each below len(palette), sides of at most MAX_WEBP_SIDE. effort: 1 (fastest) to 9
+    (smallest).
     """
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

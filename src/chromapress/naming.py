@@ -1,7 +1,7 @@
-"""What published files are called: the source's name, .png where it is a new file; names that meet all stay.
+"""What published files are called: the source's name, with the suffix of a new file's codec; names that meet all stay.
 
-a.jpg becomes a.png, unless there is an a.png: then a.jpg.png. Names can only meet within one directory and up to their
-first dot, so that each such group can be named by itself, wherever it is.
+As PNG, a.jpg becomes a.png, unless there is an a.png: then a.jpg.png. Names can only meet within one directory and up
+to their first dot, so that each such group can be named by itself, wherever it is.
 """
 
 from __future__ import annotations
@@ -14,19 +14,26 @@ from typing import Final
 GROUP: Final = r"(?s)^(?:.*/)?[^/][^./]*"
 
 
-def published_paths(sources: Sequence[tuple[str, bool]]) -> dict[str, str]:
-    """The published path of each source, given as (relative path, whether it is a new file), of one or more groups.
+def suffix(codec: str) -> str:
+    """What files of a codec (encoding.Encoded) are called: that of lossy_webp is webp."""
+    return codec.rpartition("_")[2]
 
-    Kept sources and new files of .png sources have their own names; the others, in the order of their names, the first
-    that is free.
+
+def published_paths(sources: Sequence[tuple[str, str | None]]) -> dict[str, str]:
+    """The published path of each source, given as (relative path, the new file's codec or None), of one or more groups.
+
+    Kept sources and new files with their source's suffix have their own names; the others, in the order of their names,
+    the first that is free.
     """
-    settled = {path for path, is_new in sources if not is_new or path.lower().endswith(".png")}
+    settled = {path for path, codec in sources if codec is None or path.lower().endswith(f".{suffix(codec)}")}
     names = {path: path for path in settled}
     taken = set(settled)
-    for path in sorted(path for path, _ in sources if path not in settled):
+    suffixes = {path: suffix(codec) for path, codec in sources if codec is not None}
+    for path in sorted(suffixes.keys() - settled):
+        end = suffixes[path]
         directory, slash, name = path.rpartition("/")
         stem = name.rpartition(".")[0] or name
-        options = chain((f"{stem}.png", f"{name}.png"), (f"{name}.{n}.png" for n in count(2)))
+        options = chain((f"{stem}.{end}", f"{name}.{end}"), (f"{name}.{n}.{end}" for n in count(2)))
         names[path] = next(p for p in (directory + slash + option for option in options) if p not in taken)
         taken.add(names[path])
     return names

@@ -22,16 +22,12 @@ class Measured:
     delta_e: float | None  # 95th percentile of CIEDE2000, where the configuration asks for it
 
 
-def measure(
-    pixels: NDArray[np.uint8], palette: NDArray[np.uint8], indices: NDArray[np.uint8], quality: Quality
-) -> Measured:
-    """The quality of palette[indices] as a stand-in for pixels."""
-    channels = pixels.shape[2]
-    mapped = palette[indices][..., :channels]
+def measure(pixels: NDArray[np.uint8], shown: NDArray[np.uint8], quality: Quality) -> Measured:
+    """The quality of the pixels that are shown in place of others, both uint8 [H, W, 3 or 4]."""
     return Measured(
-        engine.psnr(pixels, mapped),
-        engine.ssim(pixels, mapped),
-        None if quality.max_delta_e is None else _pixel_delta_e(pixels, palette, indices),
+        engine.psnr(pixels, shown),
+        engine.ssim(pixels, shown),
+        None if quality.max_delta_e is None else _pixel_delta_e(pixels, shown),
     )
 
 
@@ -49,15 +45,17 @@ def histogram_delta_e(histogram: Histogram, palette: NDArray[np.uint8], labels: 
     return _percentile_95(histogram.colors, palette[labels], histogram.counts)
 
 
-def _pixel_delta_e(pixels: NDArray[np.uint8], palette: NDArray[np.uint8], indices: NDArray[np.uint8]) -> float:
-    # Each pair of a colour and an entry once: with dithering, one colour has several entries.
-    flat = pixels.reshape(-1, pixels.shape[2])
-    rgba = np.full((len(flat), 4), 255, np.uint8)
-    rgba[:, : flat.shape[1]] = flat
-    packed = rgba.view("<u4").ravel().astype(np.uint64) << np.uint64(8) | indices.ravel()
-    pairs, counts = np.unique(packed, return_counts=True)
-    colors = (pairs >> np.uint64(8)).astype("<u4").view(np.uint8).reshape(-1, 4)
-    return _percentile_95(colors, palette[(pairs & np.uint64(255)).astype(np.uint8)], counts)
+def _pixel_delta_e(pixels: NDArray[np.uint8], shown: NDArray[np.uint8]) -> float:
+    # Each pair of colours once.
+    pairs, counts = np.unique(_packed(pixels) << np.uint64(32) | _packed(shown), return_counts=True)
+    both = pairs.astype("<u8").view(np.uint8).reshape(-1, 8)
+    return _percentile_95(both[:, 4:], both[:, :4], counts)
+
+
+def _packed(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    rgba = np.full((pixels.shape[0] * pixels.shape[1], 4), 255, np.uint8)
+    rgba[:, : pixels.shape[2]] = pixels.reshape(-1, pixels.shape[2])
+    return rgba.view("<u4").ravel().astype(np.uint64)
 
 
 def _percentile_95(a: NDArray[np.uint8], b: NDArray[np.uint8], counts: NDArray[np.int64]) -> float:

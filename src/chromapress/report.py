@@ -40,7 +40,7 @@ _ENLARGED_SIDE: Final = 200  # icons below half of this are shown at a multiple 
 _MAX_EXAMPLE_PIXELS: Final = 40_000_000
 
 # The columns that make rows heavy; most of the page does without.
-_LISTS: Final = ["palette", "cluster_sizes", "curve", "k_by_rule"]
+_LISTS: Final = ["palette", "cluster_sizes", "curve", "k_by_rule", "size_by_codec"]
 
 _MAX_LISTED: Final = 200
 _MAX_CLUSTERS_OPEN: Final = 16
@@ -117,8 +117,8 @@ def render(run: Mapping[str, Any], manifest: pa.Table, examples: Sequence[Exampl
         _head(run),
         _totals(run),
         _outcomes(flat),
-        _formats(flat),
-        _curves(manifest, run["config"]["quality"]["min_psnr_db"]),
+        _formats(manifest),
+        _curves(run, manifest),
         _examples(manifest, examples[:MAX_EXAMPLES], run["config"]["quality"]["min_psnr_db"]),
         _not_new(flat),
         _stages(run["stages"]),
@@ -187,8 +187,26 @@ def _formats(manifest: pa.Table) -> str:
     new = published.filter(pc.is_in(published["outcome"], pa.array(NEW_FILES)))
     text = _byte_table("New files by codec", "Codec", new.group_by("codec").aggregate(sums).to_pylist(), "codec")
     by_format = published.group_by("format").aggregate(sums).to_pylist()
+    text += _codec_sentence(new)
     text += _byte_table("All published files by source format", "Source", by_format, "format")
     return _section("Bytes", text + _jpeg_sentence(manifest)) if text else ""
+
+
+def _codec_sentence(new: pa.Table) -> str:
+    """By how much the codecs that won beat the best of the others, where several competed."""
+    images = ours = others = 0
+    for row in new.select(["codec", "size_by_codec"]).to_pylist():
+        sizes = dict(row["size_by_codec"] or ())
+        if len(sizes) > 1:
+            images += 1
+            ours += sizes.pop(row["codec"])
+            others += min(sizes.values())
+    if not images:
+        return ""
+    return (
+        f'<p class="note">For {_count(images, "image", "images")}, several codecs made a file: the smallest take '
+        f"{_bytes(ours)}, {saved_percent(others, ours):.1f} % less than the second smallest would.</p>"
+    )
 
 
 def _byte_table(caption: str, label: str, groups: list[dict[str, Any]], key: str) -> str:
@@ -222,29 +240,36 @@ def _jpeg_sentence(manifest: pa.Table) -> str:
     return (
         f'<p class="note">{kept.num_rows:,} of the {jpeg.num_rows:,} images that came as JPEG are kept as they are '
         f"(<code>kept_larger</code>){sizes}. Photographs that come as JPEG mostly end so: a palette file is larger at "
-        "the same quality. What Chromapress makes smaller are files that have lost nothing yet: PNG, TIFF, BMP.</p>"
+        "the same quality. Codec <code>auto</code> tries lossy WebP and AVIF too.</p>"
     )
 
 
-def _curves(manifest: pa.Table, floor_db: float | None) -> str:
+def _curves(run: Mapping[str, Any], manifest: pa.Table) -> str:
     bands = dataset_bands(manifest["curve"])
     if bands is None:
         return ""
-    figure = plots.bands_figure(bands, floor_db)
+    figure = plots.bands_figure(bands, run["config"]["quality"]["min_psnr_db"])
     images = "the one image" if bands.images == 1 else f"the {bands.images:,} images"
     return _section(
         "Silhouette and quality over the dataset",
         f'<figure class="plot">{plots.svg(figure, "Silhouette and PSNR over k")}<figcaption>Median and quartiles over '
         f"{images} with more than {bands.k.max()} colours. The silhouette is the squared-Euclidean one over the pixels."
-        "</figcaption></figure>",
+        f"</figcaption></figure><p>{_count(run['flat_graphics'], 'image consists', 'images consist')} of flat colours. "
+        f"For {_count(run['rules_disagree'], 'image', 'images')}, the number of colours with the best silhouette and "
+        "the fewest that reach the floor differ by a factor of four or more: the silhouette alone would mislead "
+        "there.</p>",
     )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def dataset_bands(curves: pa.ChunkedArray) -> plots.Bands | None:
     """Quartiles over the manifest's column `curve`, of those curves that reach the largest k; None of no curves.
 
     Only of those, so that they are over the same images for every k: an image of few colours is exact early and then
-    has no curve any more.
+    has no curve any more. A k that is exact is left out: it has no PSNR to take a median of.
     """
     lists = curves.drop_null().combine_chunks()
     lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
@@ -259,7 +284,7 @@ def dataset_bands(curves: pa.ChunkedArray) -> plots.Bands | None:
     long = np.repeat(last == last.max(), lengths)
     k, silhouette, psnr_db = k[long], silhouette[long], psnr_db[long]
     images = int((last == last.max()).sum())
-    tried, counts = np.unique(k, return_counts=True)
+    tried, counts = np.unique(k[np.isfinite(psnr_db)], return_counts=True)
     tried = tried[counts >= _BAND_SHARE * images]
 
     def quartiles(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -284,7 +309,7 @@ def _example(number: int, example: Example, row: Mapping[str, Any], floor_db: fl
     exact = row["psnr_db"] is None or math.isinf(row["psnr_db"])
     facts = [
         f"{row['width']}x{row['height']}",
-        f"k = {row['k']}",
+        f"k = {row['k']}" if row["k"] else str(row["codec"]),
         "exact" if exact else f"PSNR {row['psnr_db']:.2f} dB",
         *([f"SSIM {row['ssim']:.4f}"] if row["ssim"] is not None and not exact else []),
         f"{_bytes(row['source_size_bytes'])} to {_bytes(row['published_size_bytes'])} "

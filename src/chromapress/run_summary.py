@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,15 @@ import pyarrow.compute as pc
 from chromapress.outcome import Outcome
 
 NEW_FILES = tuple(outcome.value for outcome in Outcome if outcome.is_new_file)
+_SUMMED: Final = [
+    "outcome",
+    "source_size_bytes",
+    "published_size_bytes",
+    "psnr_db",
+    "ssim",
+    "flat_colors",
+    "rules_disagree",
+]
 
 
 def summary(manifest: pa.Table) -> dict[str, Any]:
@@ -23,8 +32,10 @@ def summary(manifest: pa.Table) -> dict[str, Any]:
     bytes_out        of what is published
     saved_percent    of bytes_in; 0.0 where there are none
     psnr_db, ssim    {min, mean} over the new files; PSNR over those that are not exact. None where there are none
+    flat_graphics    images that consist of flat colours
+    rules_disagree   images for which silhouette and floor want very different k
     """
-    manifest = manifest.select(["outcome", "source_size_bytes", "published_size_bytes", "psnr_db", "ssim"])
+    manifest = manifest.select(_SUMMED)
     rejected = pc.equal(manifest["outcome"], Outcome.REJECTED.value)
     bytes_in = _total(manifest["source_size_bytes"].filter(pc.invert(rejected)))
     bytes_out = _total(manifest["published_size_bytes"])
@@ -38,6 +49,8 @@ def summary(manifest: pa.Table) -> dict[str, Any]:
         "saved_percent": saved_percent(bytes_in, bytes_out),
         "psnr_db": _least_and_mean(new["psnr_db"]),
         "ssim": _least_and_mean(new["ssim"]),
+        "flat_graphics": pc.count(manifest["flat_colors"]).as_py(),
+        "rules_disagree": _total(manifest["rules_disagree"].cast(pa.int64())),
     }
 
 

@@ -18,6 +18,14 @@ _K_BY_RULE: Final = pa.struct(
     [pa.field(rule, pa.int32()) for rule in ("fixed", "silhouette", "silhouette_floor", "quality")]
 )
 
+# Bytes of each file that was made of an image: {codec: size}.
+_SIZE_BY_CODEC: Final = pa.map_(pa.string(), pa.int64())
+_MEASURED: Final = (
+    pa.field("psnr_db", pa.float64()),  # inf where nothing was lost
+    pa.field("ssim", pa.float64()),
+    pa.field("delta_e", pa.float64()),
+)
+
 # One row for each landed file. `outcome` is null for what is to be quantized.
 INGESTED: Final = pa.schema(
     [
@@ -47,6 +55,8 @@ SELECTED: Final = pa.schema(
         pa.field("below_floor", pa.bool_()),
         pa.field("curve", pa.list_(_CANDIDATE)),
         pa.field("k_by_rule", _K_BY_RULE),
+        pa.field("flat_colors", pa.int32()),  # null where the image is no flat graphic
+        pa.field("rules_disagree", pa.bool_()),  # silhouette and floor, by a factor of four
     ]
 )
 
@@ -62,9 +72,7 @@ QUANTIZED: Final = pa.schema(
         pa.field("width", pa.int32()),
         pa.field("height", pa.int32()),
         pa.field("cluster_sizes", pa.list_(pa.int64())),  # pixels of each palette entry
-        pa.field("psnr_db", pa.float64()),  # inf where nothing was lost
-        pa.field("ssim", pa.float64()),
-        pa.field("delta_e", pa.float64()),
+        *_MEASURED,
         pa.field("below_floor", pa.bool_()),
     ]
 )
@@ -75,9 +83,13 @@ COMPRESSED: Final = pa.schema(
         pa.field("relative_path", pa.string()),
         pa.field("outcome", pa.string()),
         pa.field("reason", pa.string()),
-        pa.field("codec", pa.string()),
+        pa.field("codec", pa.string()),  # of the best file, also where the source is kept instead; null without one
         pa.field("encoded_size_bytes", pa.int64()),
         pa.field("encoded", pa.binary()),  # null where the source is kept
+        pa.field("size_by_codec", _SIZE_BY_CODEC),
+        pa.field("k", pa.int32()),  # null of a lossy file
+        pa.field("below_floor", pa.bool_()),
+        *_MEASURED,
     ]
 )
 
@@ -96,17 +108,18 @@ MANIFEST: Final = pa.schema(
         pa.field("source_size_bytes", pa.int64()),
         pa.field("source_sha256", pa.string()),
         pa.field("published_size_bytes", pa.int64()),
-        pa.field("codec", pa.string()),  # of a new file
-        pa.field("encoded_size_bytes", pa.int64()),  # of the palette file, also where the source was kept for it
-        pa.field("k", pa.int32()),
+        pa.field("codec", pa.string()),  # of the best new file, also where the source was kept for it
+        pa.field("encoded_size_bytes", pa.int64()),  # the same
+        pa.field("size_by_codec", _SIZE_BY_CODEC),
+        pa.field("k", pa.int32()),  # this and palette and sizes: null where a lossy file is better
         pa.field("below_floor", pa.bool_()),
-        pa.field("psnr_db", pa.float64()),
-        pa.field("ssim", pa.float64()),
-        pa.field("delta_e", pa.float64()),
+        *_MEASURED,
         pa.field("palette", pa.binary()),
         pa.field("cluster_sizes", pa.list_(pa.int64())),
         pa.field("choice", pa.string()),  # why this k
         pa.field("curve", pa.list_(_CANDIDATE)),
         pa.field("k_by_rule", _K_BY_RULE),
+        pa.field("flat_colors", pa.int32()),
+        pa.field("rules_disagree", pa.bool_()),
     ]
 )

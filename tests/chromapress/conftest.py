@@ -61,17 +61,20 @@ def manifest_row(path: str, pressed: Pressed) -> dict[str, Any]:
             "mode": decoded.mode,
             "width": width,
             "height": height,
-            "codec": "png",
+            "codec": pressed.codec,
             "encoded_size_bytes": len(pressed.content or b""),
-            "k": quantized.k,
-            "below_floor": quantized.below_floor,
-            "psnr_db": quantized.measured.psnr_db,
-            "ssim": quantized.measured.ssim,
-            "palette": quantized.palette.tobytes(),
-            "cluster_sizes": quantized.sizes.tolist(),
+            "size_by_codec": list(pressed.finished.size_by_codec.items()),
+            "k": pressed.finished.k,
+            "below_floor": pressed.finished.below_floor,
+            "psnr_db": pressed.finished.measured.psnr_db if pressed.finished.measured else None,
+            "ssim": pressed.finished.measured.ssim if pressed.finished.measured else None,
+            "palette": quantized.palette.tobytes() if pressed.finished.k else None,
+            "cluster_sizes": quantized.sizes.tolist() if pressed.finished.k else None,
             "choice": choice.reason,
             "curve": [{"k": c.k, "silhouette": c.silhouette, "psnr_db": c.psnr_db} for c in choice.curve],
             "k_by_rule": choice.k_by_rule,
+            "flat_colors": choice.flat_colors,
+            "rules_disagree": choice.rules_disagree,
         }
     return row
 
@@ -83,7 +86,11 @@ class Made:
         self.sources = sources
         self.pressed = {path: press(content, config) for path, content in sources.items()}
         names = naming.published_paths(
-            [(path, one.outcome.is_new_file) for path, one in self.pressed.items() if one.outcome != Outcome.REJECTED]
+            [
+                (path, one.codec if one.outcome.is_new_file else None)
+                for path, one in self.pressed.items()
+                if one.outcome != Outcome.REJECTED
+            ]
         )
         self.files = {
             names[path]: (one.content or b"") if one.outcome.is_new_file else sources[path]

@@ -121,6 +121,19 @@ def test_a_plot_is_drawn_beside_the_image(
     assert plot.stat().st_size > 5_000
 
 
+def test_webp_files_are_named_so_in_a_folder(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    facts = json.loads(told(capsys, "quantize", photo, "-o", f"{out}/", "--codec", "webp", "-k", 8, "--json"))
+    with Image.open(out / f"{photo.stem}.webp") as image:
+        assert image.format == "WEBP"
+    assert (facts["codec"], facts["encoded_size_bytes"]) == ("webp", (out / f"{photo.stem}.webp").stat().st_size)
+
+
+def test_a_name_of_another_format_is_told(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    assert main(["quantize", str(photo), "-o", str(tmp_path / "out.png"), "--codec", "webp", "-k", "8"]) == 0
+    assert "out.png is a file of format webp" in capsys.readouterr().err
+
+
 def test_a_kept_image_is_copied_byte_for_byte(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     source = tmp_path / "moving.gif"
     source.write_bytes(frames("GIF"))
@@ -336,9 +349,9 @@ def test_the_silhouette_table_marks_what_each_rule_takes(
     assert [one["k"] for one in facts["curve"]] == sorted(lines)
 
 
-def test_an_image_of_two_colours_has_no_curve_and_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "two.png").write_bytes(encoded(flat(2, 1), "PNG"))
-    text = told(capsys, "silhouette", tmp_path / "two.png", "--plot", tmp_path / "figure.svg")
+def test_an_image_of_one_colour_has_no_curve_and_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "one.png").write_bytes(encoded(flat(1, 1), "PNG"))
+    text = told(capsys, "silhouette", tmp_path / "one.png", "--plot", tmp_path / "figure.svg")
     assert "Too few colours for a curve" in text
     assert (tmp_path / "figure.svg").exists()
 

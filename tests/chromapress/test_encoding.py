@@ -1,6 +1,7 @@
 """The file, and whether it is worth its change."""
 
 import io
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,23 +10,46 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chromapress.config import Compression
-from chromapress.encoding import encode, outcome
+from chromapress.encoding import EncodingError, check, encode, outcome
 from chromapress.outcome import Outcome
 from tests.engine.strategies import palettes
 
+codecs = st.sampled_from(["png", "webp"])
 
-@given(palettes(), st.integers(1, 9), st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
+
+@given(palettes(), codecs, st.integers(1, 9), st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_the_file_shows_the_palettes_colours(
-    palette: np.ndarray, effort: int, height: int, width: int, seed: int
+    palette: np.ndarray, codec: Literal["png", "webp"], effort: int, height: int, width: int, seed: int
 ) -> None:
     indices = np.random.default_rng(seed).integers(0, len(palette), (height, width), dtype=np.uint8)
-    with Image.open(io.BytesIO(encode(palette, indices, Compression(effort=effort)))) as image:
-        assert (image.format, image.mode, image.size) == ("PNG", "P", (width, height))
+    (encoded,) = encode(palette, indices, Compression(codec=codec, effort=effort))
+    assert encoded.codec == codec
+    with Image.open(io.BytesIO(encoded.content)) as image:
+        assert (image.format, image.size) == (codec.upper(), (width, height))
         shown = np.asarray(image.convert("RGBA"))
     wanted = palette[indices]
     visible = wanted[..., 3] > 0
     assert np.array_equal(shown[..., 3], wanted[..., 3])
     assert np.array_equal(shown[visible], wanted[visible])
+
+
+def test_what_is_too_long_for_webp_is_png() -> None:
+    palette = np.array([[1, 2, 3, 255]], np.uint8)
+    for wanted, width, codecs in (
+        ("webp", 16_383, ["webp"]),
+        ("webp", 16_384, ["png"]),
+        ("auto", 16_383, ["png", "webp"]),
+        ("auto", 16_384, ["png"]),
+    ):
+        files = encode(palette, np.zeros((1, width), np.uint8), Compression(codec=wanted))  # type: ignore[arg-type]
+        assert [file.codec for file in files] == codecs
+
+
+def test_a_file_that_shows_something_else_is_refused() -> None:
+    palette, indices = np.array([[1, 2, 3, 255], [9, 9, 9, 255]], np.uint8), np.array([[0, 1]], np.uint8)
+    (encoded,) = encode(palette, indices, Compression())
+    with pytest.raises(EncodingError, match="the png file of 2x1 pixels"):
+        check(encoded, palette, 1 - indices)
 
 
 sizes = st.integers(1, 10_000)

@@ -65,3 +65,15 @@ def test_visible_colours_survive_premultiplication(palette: np.ndarray) -> None:
     assert np.array_equal(again[:, 3], palette[:, 3])
     visible = palette[:, 3] > 0
     assert np.array_equal(again[visible], palette[visible])
+
+
+@given(images(), st.integers(1, 4))
+def test_cells_hold_all_pixels_and_keep_kinds_apart(pixels: np.ndarray, shift: int) -> None:
+    histogram = Histogram.of(pixels)
+    binned = histogram.binned(shift)
+    assert binned.pixels == histogram.pixels
+    assert binned.kinds == histogram.kinds
+    cells = {(*(color >> shift).tolist(), min(color[3], 1) + (color[3] == 255)) for color in histogram.colors}
+    assert len(binned) == len(cells)
+    assert binned.colors.tolist() == sorted(binned.colors.tolist())
+    assert len(np.unique(binned.colors, axis=0)) == len(binned)

@@ -31,9 +31,9 @@ def row(
 def test_counts_bytes_and_quality() -> None:
     told = summary(
         manifest(
-            row("published", 1000, 200, 33.0, 0.9),
+            row("published", 1000, 200, 33.0, 0.9) | {"rules_disagree": True},
             row("published", 1000, 300, 35.0, 0.96),
-            row("published_lossless", 500, 100, math.inf, 1.0),
+            row("published_lossless", 500, 100, math.inf, 1.0) | {"flat_colors": 5, "rules_disagree": False},
             row("kept_larger", 400, 400, 31.0, 0.5),
             row("kept_animated", 100, 100),
             row("rejected", 7000, None),
@@ -48,6 +48,8 @@ def test_counts_bytes_and_quality() -> None:
         "saved_percent": pytest.approx(100 * (1 - 1100 / 3000)),
         "psnr_db": {"min": 33.0, "mean": 34.0},
         "ssim": {"min": 0.9, "mean": pytest.approx((0.9 + 0.96 + 1) / 3)},
+        "flat_graphics": 1,
+        "rules_disagree": 1,
     }
     assert list(told["outcomes"]) == [outcome for outcome in Outcome if outcome in told["outcomes"]]
     json.dumps(told, allow_nan=False)

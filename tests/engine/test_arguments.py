@@ -14,6 +14,7 @@ COLORS = np.array([[0, 0, 0, 0], [10, 20, 30, 255], [200, 100, 50, 255]], np.uin
 COUNTS = np.array([3, 4, 5], np.int64)
 IMAGE = np.zeros((4, 5, 3), np.uint8)
 PALETTE = np.array([[0, 0, 0, 255], [255, 255, 255, 255]], np.uint8)
+ENCODERS = (engine.encode_png, engine.encode_webp)
 START = np.array([[0, 0, 0, 0], [10, 20, 30, 255.0]])
 
 
@@ -110,21 +111,24 @@ def test_dither_is_from_0_to_1(dither: float) -> None:
 def test_a_palette_has_1_to_256_entries(palette: Any) -> None:
     with pytest.raises(ValueError, match=r"palette"):
         engine.map_pixels(IMAGE, palette)
-    with pytest.raises(ValueError, match=r"palette"):
-        engine.encode_png(IMAGE[..., 0], palette)
+    for encode in ENCODERS:
+        with pytest.raises(ValueError, match=r"palette"):
+            encode(IMAGE[..., 0], palette)
     with pytest.raises(ValueError, match=r"palette"):
         engine.palette_error(COLORS[1:], COUNTS[1:], palette)
 
 
+@pytest.mark.parametrize("encode", ENCODERS)
 @pytest.mark.parametrize("effort", [0, 10, -3])
-def test_effort_is_from_1_to_9(effort: int) -> None:
+def test_effort_is_from_1_to_9(encode: Any, effort: int) -> None:
     with pytest.raises(ValueError, match="effort"):
-        engine.encode_png(IMAGE[..., 0], PALETTE, effort=effort)
+        encode(IMAGE[..., 0], PALETTE, effort=effort)
 
 
-def test_an_index_beyond_the_palette_is_refused() -> None:
+@pytest.mark.parametrize("encode", ENCODERS)
+def test_an_index_beyond_the_palette_is_refused(encode: Any) -> None:
     with pytest.raises(ValueError, match="beyond the palette"):
-        engine.encode_png(np.full((2, 2), 2, np.uint8), PALETTE)
+        encode(np.full((2, 2), 2, np.uint8), PALETTE)
 
 
 def test_labels_are_as_many_as_colours() -> None:

@@ -1,10 +1,10 @@
-"""The whole way of the data, stage by stage on real HDFS and Spark, for both palette scopes."""
+"""The whole way of the data, stage by stage on real HDFS and Spark, for all palette scopes."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,9 @@ SMALL = {"candidates": [4, 8, 16]}
 def configured(scope: str, partitions: int, layout: str = "files") -> DatasetConfig:
     return parse(
         {
-            "palette": {"scope": scope, **(SMALL if scope == "dataset" else {})},
-            "quality": {"min_psnr_db": 18 if scope == "dataset" else 32},
+            "palette": {"scope": scope, **({} if scope == "image" else SMALL)},
+            "quality": {"min_psnr_db": 32 if scope == "image" else 18},
+            "compression": {"codec": "webp" if scope == "dataset" else "png"},
             "limits": {"max_rejected_percent": 50},
             "publish": {"layout": layout},
             "execution": {"partitions": partitions},
@@ -156,17 +157,55 @@ def test_the_same_images_give_the_same_bytes_with_one_partition_and_three(
     assert digests(other) == digests(run)
 
 
-def test_a_shared_palette_gives_the_same_bytes_with_one_partition_and_three(
+def test_auto_publishes_the_smallest_and_never_less_than_the_floor(
     press_partition: Callable[..., Run], landed: Mapping[str, Landed]
 ) -> None:
+    chosen = ("photos/coffee-0.png", "kinds/cmyk.jpg", "meet/a.jpg", "flat/chart-5.png", "icons/icon-1.png")
+    contents = {path: landed[path].content for path in chosen}
+    keys = {"compression": {"codec": "auto"}, "palette": {"candidates": [2, 8]}, "quality": {"min_psnr_db": 31}}
+    run = press_partition("/auto", "auto", contents, parse(keys, "test"))
+    made = publication.current(run.store, run.partition)
+    rows = {row["relative_path"]: row for row in made.manifest().to_pylist()}
+    assert rows["flat/chart-5.png"]["outcome"] == "published_lossless"
+    assert dict(rows["flat/chart-5.png"]["size_by_codec"]).keys() == {"png", "webp"}
+    lossy = [row for row in rows.values() if (row["codec"] or "").startswith("lossy_")]
+    assert lossy
+    for row in lossy:
+        content = made.image(row["published_path"])
+        sizes = dict(row["size_by_codec"])
+        # Eight colours do not reach the floor: only lossy files do.
+        assert (row["outcome"], row["k"], row["palette"]) == ("published", None, None)
+        assert len(content) == row["published_size_bytes"] == sizes[row["codec"]]
+        assert row["published_path"].rpartition(".")[2] == row["codec"].removeprefix("lossy_")
+        with Image.open(io.BytesIO(content)) as image:
+            shown = np.asarray(image.convert("RGBA")).astype(float)
+        pixels = decode(contents[row["relative_path"]], run.config.limits).pixels
+        wanted = np.dstack([pixels, np.full(pixels.shape[:2], 255)]) if pixels.shape[2] == 3 else pixels
+        assert psnr_of_premultiplied(shown, wanted.astype(float), pixels.shape[2]) >= 31
+    assert "less than the second smallest would" in run_file(made, made.paths.report).decode()
+
+
+@pytest.mark.parametrize("scope", ["folder", "dataset"])
+def test_a_shared_palette_gives_the_same_bytes_with_one_partition_and_three(
+    press_partition: Callable[..., Run], landed: Mapping[str, Landed], scope: str
+) -> None:
     contents = {path: file.content for path, file in landed.items()}
-    runs = [press_partition(f"/shared-{n}", f"run-{n}", contents, configured("dataset", n, "parquet")) for n in (1, 3)]
+    runs = [press_partition(f"/{scope}-{n}", f"run-{n}", contents, configured(scope, n, "parquet")) for n in (1, 3)]
     one, three = (digests(run) for run in runs)
     assert one == three
     made = publication.current(runs[0].store, runs[0].partition)
-    palettes = {row["palette"] for row in made.manifest().to_pylist() if row["palette"]}
-    assert len(palettes) == 1
-    for row in made.manifest().to_pylist():
+    rows = made.manifest().to_pylist()
+    palettes = defaultdict(set)
+    for row in rows:
+        if row["palette"]:
+            palettes["" if scope == "dataset" else row["relative_path"].rpartition("/")[0]].add(row["palette"])
+    assert {len(of_group) for of_group in palettes.values()} == {1}
+    assert len(palettes) == len(set.union(*palettes.values()))
+    if scope == "folder":
+        assert {"photos", "flat", "icons", "kinds", ""} <= set(palettes)
+    for row in rows:
         if row["outcome"] == "published":
             assert row["psnr_db"] >= 18
-            assert len(made.image(row["published_path"], row["pack"])) == row["published_size_bytes"]
+            content = made.image(row["published_path"], row["pack"])
+            assert len(content) == row["published_size_bytes"]
+            assert (row["codec"], row["published_path"][-5:], content[8:12]) == ("webp", ".webp", b"WEBP")

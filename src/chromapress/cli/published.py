@@ -92,7 +92,7 @@ def _images(publication: Publication) -> str:
         rows.append(
             (
                 row["outcome"],
-                str(row["k"]) if new else "",
+                str(row["k"] or "") if new else "",
                 size(row["source_size_bytes"]),
                 "" if row["published_size_bytes"] is None else size(row["published_size_bytes"]),
                 "" if not new else "exact" if exact else f"{row['psnr_db']:.2f}",

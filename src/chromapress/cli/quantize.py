@@ -28,13 +28,14 @@ from chromapress.cli.failure import NO_INPUT, USAGE, Failure
 from chromapress.cli.options import add_configuration, configuration
 from chromapress.cli.terminal import shown, size
 from chromapress.config import DatasetConfig
+from chromapress.encoding import PALETTE_CODECS
 from chromapress.outcome import Outcome
-from chromapress.press import Pressed, press
+from chromapress.press import Finished, Pressed, press
 
 _EPILOG: Final = """\
 Without options, an image gets the fewest colours that reach a PSNR of 32 dB with a silhouette near the best. An image
 that would not get smaller, or has several frames or pages, is copied as it is. A photograph that comes as JPEG mostly
-is: a palette file is larger at the same quality.
+is: a palette file is larger at the same quality. With --codec auto, lossy WebP and AVIF compete.
 
 examples:
   chromapress quantize photo.png -o smaller.png
@@ -86,6 +87,7 @@ class _Result:
     reason: str
     format: str | None
     source_size_bytes: int
+    codec: str | None
     encoded_size_bytes: int | None
     k: int | None
     psnr_db: float | None
@@ -93,16 +95,17 @@ class _Result:
 
     @classmethod
     def of(cls, path: str, pressed: Pressed) -> _Result:
-        quantized, decoded, choice = pressed.quantized, pressed.decoded, pressed.choice
-        measured = quantized.measured if quantized else None
+        finished, decoded, choice = pressed.finished, pressed.decoded, pressed.choice
+        measured = finished.measured
         return cls(
             path,
             pressed.outcome,
             pressed.reason,
             decoded.format if decoded else None,
             pressed.source_size_bytes,
+            pressed.codec,
             None if pressed.content is None else len(pressed.content),
-            quantized.k if quantized else None,
+            finished.k,
             measured.psnr_db if measured else None,
             {
                 "mode": decoded.mode if decoded else None,
@@ -110,9 +113,12 @@ class _Result:
                 "height": decoded.pixels.shape[0] if decoded else None,
                 "ssim": measured.ssim if measured else None,
                 "delta_e": measured.delta_e if measured else None,
-                "below_floor": quantized.below_floor if quantized else None,
+                "below_floor": finished.below_floor if measured else None,
+                "size_by_codec": finished.size_by_codec,
                 "choice": choice.reason if choice else None,
                 "k_by_rule": choice.k_by_rule if choice else None,
+                "flat_colors": choice.flat_colors if choice else None,
+                "rules_disagree": choice.rules_disagree if choice else None,
             },
         )
 
@@ -130,7 +136,7 @@ class _Result:
     def line(self) -> str:
         if self.outcome == Outcome.REJECTED:
             return f"{self.outcome:18}  {shown(self.path)}: {shown(self.reason)}"
-        k = f"k {self.k:3}" if self.outcome.is_new_file else "     "
+        k = f"k {self.k:3}" if self.outcome.is_new_file and self.k else "     "
         quality = ""
         if self.outcome.is_new_file and self.psnr_db is not None:
             quality = "exact" if math.isinf(self.psnr_db) else f"{self.psnr_db:.2f} dB"
@@ -149,6 +155,7 @@ class _Result:
                 "format": self.format,
                 "source_size_bytes": self.source_size_bytes,
                 "size_bytes": self.size_bytes,
+                "codec": self.codec,
                 "encoded_size_bytes": self.encoded_size_bytes,
                 "saved_percent": round(self.saved_percent, 3),
                 "k": self.k,
@@ -171,7 +178,7 @@ def _image(arguments: argparse.Namespace, config: DatasetConfig) -> int:
     result = _Result.of("standard input" if arguments.input == "-" else arguments.input, pressed)
     target = Path(arguments.output)
     if into_folder:
-        target /= naming.published_paths([(name, pressed.outcome.is_new_file)])[name]
+        target /= naming.published_paths([(name, pressed.codec if pressed.outcome.is_new_file else None)])[name]
         files.refuse_existing(target, arguments.force)
     if pressed.outcome != Outcome.REJECTED:
         new = pressed.content if pressed.outcome.is_new_file else content
@@ -190,21 +197,31 @@ def _image(arguments: argparse.Namespace, config: DatasetConfig) -> int:
             print(f"chromapress: error: {shown(result.path)}: {pressed.reason}", file=sys.stderr)
         elif result.outcome == Outcome.KEPT_LARGER and result.format == "JPEG":
             print(_jpeg_sentence([result]), file=told)
-        if not to_stdout and pressed.outcome.is_kept and target.suffix.lower() != Path(name).suffix.lower():
-            print(f"chromapress: {target} is the source, byte for byte, whatever its name says", file=sys.stderr)
+        if not to_stdout:
+            _tell_misnamed(target, name, pressed)
     if arguments.plot:
         _plot(arguments.plot, shown(name), pressed)
     return int(pressed.outcome == Outcome.REJECTED)
 
 
+def _tell_misnamed(target: Path, name: str, pressed: Pressed) -> None:
+    suffix = target.suffix.lower()
+    if pressed.outcome.is_kept and suffix != Path(name).suffix.lower():
+        print(f"chromapress: {target} is the source, byte for byte, whatever its name says", file=sys.stderr)
+    elif pressed.outcome.is_new_file and pressed.codec and suffix != f".{naming.suffix(pressed.codec)}":
+        kind = naming.suffix(pressed.codec)
+        print(f"chromapress: {target} is a file of format {kind}, whatever its name says", file=sys.stderr)
+
+
 def _plot(path: Path, name: str, pressed: Pressed) -> None:
-    """Before and after, also where the source is kept: then it shows what for."""
+    """Before and the palette file, also where another file is smaller or the source is kept: then it shows what for."""
     decoded, quantized = pressed.decoded, pressed.quantized
     if decoded is None or quantized is None:
         print(f"chromapress: no plot: {name} was not quantized ({pressed.reason})", file=sys.stderr)
         return
     from chromapress import plots  # noqa: PLC0415  (Matplotlib takes its time)
 
+    palette_files = [n for codec, n in pressed.finished.size_by_codec.items() if codec in PALETTE_CODECS]
     quality = "exact" if math.isinf(quantized.measured.psnr_db) else f"PSNR {quantized.measured.psnr_db:.2f} dB"
     figure = plots.comparison_figure(
         decoded.pixels,
@@ -213,7 +230,7 @@ def _plot(path: Path, name: str, pressed: Pressed) -> None:
         quantized.sizes,
         captions=(
             f"{name}, {size(pressed.source_size_bytes)} bytes",
-            f"k = {quantized.k}, {quality}, {size(len(pressed.content or b''))} bytes",
+            f"k = {quantized.k}, {quality}, {size(min(palette_files))} bytes",
         ),
     )
     plots.save(figure, path)
@@ -273,7 +290,7 @@ def _pressed(
         try:
             content = (source / path).read_bytes()
         except OSError as error:
-            return _Result.of(path, Pressed(Outcome.REJECTED, f"unreadable: {error.strerror}", 0))
+            return _Result.of(path, Pressed(Finished(Outcome.REJECTED, f"unreadable: {error.strerror}"), 0))
         pressed = press(content, config)
         if pressed.outcome.is_new_file and pressed.content is not None:
             (aside / str(number)).write_bytes(pressed.content)
@@ -306,7 +323,11 @@ def _group(path: str) -> str:
 
 def _named(results: dict[int, _Result], target: Path, aside: Path) -> Iterator[tuple[_Result, Path | None]]:
     names = naming.published_paths(
-        [(one.path, one.outcome.is_new_file) for one in results.values() if one.outcome != Outcome.REJECTED]
+        [
+            (one.path, one.codec if one.outcome.is_new_file else None)
+            for one in results.values()
+            if one.outcome != Outcome.REJECTED
+        ]
     )
     for number, result in sorted(results.items()):
         output = target / names[result.path] if result.path in names else None
@@ -357,5 +378,5 @@ def _jpeg_sentence(kept: list[_Result]) -> str:
     which = "The JPEG is" if len(kept) == 1 else f"{len(kept)} JPEGs are"
     return (
         f"{which} kept: photographs that come as JPEG mostly end so, since a palette file is larger at the same "
-        f"quality (here {size(ours)} bytes instead of {size(theirs)})."
+        f"quality (here {size(ours)} bytes instead of {size(theirs)}). --codec auto tries lossy WebP and AVIF too."
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Final
 
-from chromapress.choice import Choice, choose
+from chromapress.choice import Candidate, Choice, choose
 from chromapress.cli import files
 from chromapress.cli.failure import Failure
 from chromapress.cli.options import add_configuration, configuration
@@ -54,12 +55,18 @@ def _text(choice: Choice) -> str:
     marks = {one.k: [rule for rule, k in choice.k_by_rule.items() if k == one.k] for one in choice.curve}
     marks.setdefault(choice.k, []).append("<- chosen")
     rows = [
-        (str(one.k), f"{one.silhouette:.4f}", f"{one.psnr_db:.2f}", ", ".join(marks[one.k]).replace(", <-", " <-"))
+        (str(one.k), f"{one.silhouette:.4f}", _psnr(one), ", ".join(marks[one.k]).replace(", <-", " <-"))
         for one in choice.curve
     ]
     curve = table(("k", "silhouette", "PSNR dB", "rules that take it"), rows, left=(3,)) + "\n" if rows else ""
     note = "The silhouette is the squared-Euclidean one over the pixels." if rows else "Too few colours for a curve."
+    if choice.rules_disagree:
+        note += "\nSilhouette and floor disagree strongly: the k with the best silhouette is none for this image."
     return f"{curve}{choice.reason[:1].upper()}{choice.reason[1:]}.\n{note}"
+
+
+def _psnr(one: Candidate) -> str:
+    return "exact" if math.isinf(one.psnr_db) else f"{one.psnr_db:.2f}"
 
 
 def _json(path: str, choice: Choice) -> str:
@@ -71,9 +78,16 @@ def _json(path: str, choice: Choice) -> str:
             "reason": choice.reason,
             "below_floor": choice.below_floor,
             "k_by_rule": choice.k_by_rule,
+            "flat_colors": choice.flat_colors,
+            "rules_disagree": choice.rules_disagree,
             "silhouette_distance": "squared Euclidean",
             "curve": [
-                {"k": one.k, "silhouette": one.silhouette, "psnr_db": one.psnr_db, "delta_e": one.delta_e}
+                {
+                    "k": one.k,
+                    "silhouette": one.silhouette,
+                    "psnr_db": None if math.isinf(one.psnr_db) else one.psnr_db,  # JSON has no infinity
+                    "delta_e": one.delta_e,
+                }
                 for one in choice.curve
             ],
         }

@@ -1,0 +1,63 @@
+"""How many flat colours an image has: the true number of colours of a chart, a map or a drawing.
+
+A flat colour is a peak of the density of pixels in colour space. Noise widens a peak, and anti-aliasing puts little
+pixels between the peaks, which is why neither counting distinct colours nor a silhouette finds the number: splitting
+one wide peak costs the silhouette next to nothing, and so does losing a small one. Peaks are merged where the valley
+between them is shallow, which is their persistence (after Chazal, Guibas, Oudot and Skraba, "Persistence-Based
+Clustering in Riemannian Manifolds", 2013), over the centres of a fine clustering instead of all colours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A valley that is shallower than this share of the lower of its two peaks does not part them.
+_VALLEY: Final = 0.75
+# An image is a flat graphic when so much of it is near a flat colour; of photographs, about half is.
+_LEAST_SHARE: Final = 0.9
+
+
+@dataclass(frozen=True)
+class FlatColors:
+    """The flat colours of an image."""
+
+    count: int
+    share: float  # of the pixels that are nearer than the least distance to one of them, 0 to 1
+
+    @property
+    def number(self) -> int | None:
+        """The true number of colours of a flat graphic; None of an image that is something else."""
+        return self.count if self.share >= _LEAST_SHARE else None
+
+
+def flat_colors(
+    centres: NDArray[np.float64], sizes: NDArray[np.int64], *, least_area_percent: float, least_distance: float
+) -> FlatColors:
+    """Count the flat colours.
+
+    centres: [k, 4] of a fine clustering, or the colours, in the engine's clustering space; sizes: [k], pixels.
+    least_area_percent: a peak of fewer pixels does not count. least_distance: two peaks nearer than about this, in
+    levels, count as one.
+    """
+    area = sizes / sizes.sum()
+    squared = np.square(centres[:, None] - centres).sum(axis=2)
+    density = np.exp(squared / (-2 * (least_distance / 4) ** 2)) @ area
+    neighbours = squared <= (least_distance / 2) ** 2
+    peak = np.full(len(centres), -1)  # of each centre, the centre at the top of its hill
+    for one in np.argsort(-density, kind="stable"):
+        peaks = np.unique(peak[neighbours[one] & (peak >= 0)])
+        if not len(peaks):
+            peak[one] = one
+            continue
+        highest = peaks[np.argmax(density[peaks])]
+        shallow = peaks[density[one] > _VALLEY * density[peaks]]
+        peak[np.isin(peak, shallow)] = highest
+        peak[one] = highest
+    areas = np.bincount(peak, weights=area, minlength=len(centres))
+    counts = areas[peak] >= least_area_percent / 100
+    near = squared[np.arange(len(centres)), peak] <= least_distance**2
+    return FlatColors(len(np.unique(peak[counts])), float(area[counts & near].sum()))
