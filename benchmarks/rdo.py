@@ -1,9 +1,9 @@
 """Rate-distortion-optimised mapping beside pngquant --nofs followed by oxipng -o2, at equal quality.
 
-For each image both have a curve of bytes over quality: the peer's over its palettes' sizes, ours over palettes' sizes and
-strengths, of which the fewest bytes count. They are compared where the peer reaches 35, 36, ... 40 dB of PSNR, and at the
-SSIM that the peer has there, between points by interpolating the logarithm of the bytes. The peer's curves are kept in
-the folder `--peers`.
+For each image both have a curve of bytes over quality: the peer's over its palettes' sizes, ours over palettes' sizes
+and strengths, of which the fewest bytes count. They are compared where the peer reaches 35, 36, ... 40 dB of PSNR, and
+at the SSIM that the peer has there, between points by interpolating the logarithm of the bytes. The peer's curves are
+kept in the folder `--peers`.
 
     python -m benchmarks.rdo --images DIR [--output build/bench] [--peers build/bench/pngquant] [--effort 9]
 """
@@ -135,28 +135,26 @@ def compared(name: str, peer: list[Point], ours: list[Ours]) -> list[Row]:
     return rows
 
 
-def summarise(rows: list[Row], points: list[Ours]) -> None:
+def line(title: str, rows: list[Row]) -> None:
     columns = ("saved_percent_psnr_db", "plain_percent_psnr_db", "saved_percent_ssim", "plain_percent_ssim")
+    cells = [f"{mean(float(r[c]) for r in rows):.1f}" for c in columns]
+    print(f"| {title} | {' | '.join(cells)} |", flush=True)
 
-    def line(title: str, of: list[Row]) -> None:
-        cells = [f"{mean(float(r[c]) for r in of):.1f}" for c in columns]
-        print(f"| {title} | {' | '.join(cells)} |")
 
-    print("| | equal PSNR | without optimisation | equal SSIM | without |\n|---|---|---|---|---|")
-    for name in sorted({str(r["image"]) for r in rows}):
-        line(name, [r for r in rows if r["image"] == name])
+def summarise(rows: list[Row], points: list[Ours]) -> None:
     for target in TARGETS_DB:
         of = [r for r in rows if r["psnr_db"] == target]
         if of:
-            line(f"**{target:.0f} dB, {len(of)} images**", of)
-    line("**all**", rows)
+            line(f"{target:.0f} dB, {len(of)} images", of)
+    images = sorted({str(r["image"]) for r in rows})
+    means = [{c: mean(float(r[c]) for r in rows if r["image"] == i) for c in rows[0] if c != "image"} for i in images]
+    line(f"all {len(images)}, each as much", [dict(m) for m in means])
     optimised = [p for p in points if p.rdo > 0]
-    print(
-        f"\nCPU time, mean and largest: mapping {mean(p.mapping_ms for p in optimised):.0f}, "
-        f"{max(p.mapping_ms for p in optimised):.0f} ms; "
-        f"with encoding {mean(p.mapping_ms + p.encoding_ms for p in optimised):.0f}, "
-        f"{max(p.mapping_ms + p.encoding_ms for p in optimised):.0f} ms"
-    )
+    for name, times in (
+        ("mapping", [p.mapping_ms for p in optimised]),
+        ("mapping and encoding", [p.mapping_ms + p.encoding_ms for p in optimised]),
+    ):
+        print(f"CPU time of {name}: {mean(times):.0f} ms in the mean, {max(times):.0f} ms at most")
 
 
 def main() -> None:
@@ -172,14 +170,18 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[Row] = []
     points: list[Ours] = []
+    print("| | equal PSNR | without optimisation | equal SSIM | without |\n|---|---|---|---|---|")
     for path in sorted(options.images.glob("*.png")):
         if options.only and path.stem not in options.only:
             continue
         pixels = decoded(path)
         peer = peer_curve(path, pixels, options.pngquant, options.peers)
         ours = our_points(pixels, options.sizes, options.strengths, options.effort)
-        rows += compared(path.stem, peer, ours)
         points += ours
+        of = compared(path.stem, peer, ours)
+        if of:
+            line(path.stem, of)
+        rows += of
     options.output.mkdir(parents=True, exist_ok=True)
     with (options.output / f"rdo-{options.images.name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])

@@ -1,5 +1,5 @@
-// How much an error counts where it is: less in texture, which hides it, as structural similarity (Wang et al. 2004) has
-// it.
+// How much an error counts where it is: less in texture, which hides it, as structural similarity (Wang et al. 2004)
+// has it.
 #pragma once
 
 #include <span>

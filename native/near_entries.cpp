@@ -29,13 +29,14 @@ NearEntries::NearEntries(std::span<const Rgba> palette) : lists_(palette.size())
     for (std::size_t j = 0; j < palette.size(); ++j) {
       if (kind_of(palette[j]) != kind_of(palette[i])) continue;
       const Point p = premultiply(palette[j]);
-      lists_[i].push_back({{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
-                            static_cast<float>(p[3])},
-                           static_cast<float>(std::sqrt(squared_distance(own, p))),
-                           static_cast<std::uint8_t>(j)});
+      lists_[i].push_back(
+          {{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]), static_cast<float>(p[3])},
+           static_cast<float>(std::sqrt(squared_distance(own, p))),
+           static_cast<std::uint8_t>(j)});
     }
-    std::stable_sort(lists_[i].begin(), lists_[i].end(),
-                     [i](const Entry& a, const Entry& b) { return a.distance < b.distance || (a.distance == b.distance && a.index == i && b.index != i); });
+    std::stable_sort(lists_[i].begin(), lists_[i].end(), [i](const Entry& a, const Entry& b) {
+      return a.distance < b.distance || (a.distance == b.distance && a.index == i && b.index != i);
+    });
   }
 }
 
@@ -68,8 +69,7 @@ Choices NearEntries::of(Rgba color, std::uint8_t nearest, float weight, std::uin
   }
   for (std::size_t i = 0; i < kChoices; ++i) {
     if (i >= result.n) result.index[i] = result.index[0];
-    result.excess[i] =
-        i < result.n ? static_cast<std::uint16_t>(std::max(0.0f, (errors[i] - least) * weight)) : limit;
+    result.excess[i] = i < result.n ? static_cast<std::uint16_t>(std::max(0.0f, (errors[i] - least) * weight)) : limit;
   }
   return result;
 }

@@ -178,7 +178,7 @@ Written write_rows(Indexed image, std::size_t width, std::size_t height, const P
   };
   for (const unsigned depth : {least_depth, 8u}) {
     // The palette's own order too: who chose the indices may have had a file in mind.
-    attempt(true, depth, {Filtering::none, Filtering::sub});
+    attempt(true, depth, {Filtering::none, Filtering::sub, Filtering::paeth});
     attempt(false, depth, {Filtering::sub, Filtering::up, Filtering::least_sum, Filtering::least_entropy});
     if (least_depth < 4 || least_depth == 8 || plan.finalists == 1) break;
   }

@@ -132,8 +132,8 @@ Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, 
   if (strength == 0) return shaped;
   Activity activity(pixels);
   const double error = error_of(pixels, shaped, activity);
-  if (error == 0) return shaped;
   const double lambda = strength * error / static_cast<double>(pixels.size());
+  if (lambda == 0) return shaped;
 
   std::vector<std::uint8_t> position = reorder(shaped, smooth_order(shaped, pixels.width));
   // Adaptive filters would have to be found again by the encoder.

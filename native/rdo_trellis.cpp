@@ -132,7 +132,8 @@ void Trellis::trace() {
 template <std::uint8_t filter>
 void Trellis::search(const Matches& matches, std::size_t first) {
   const std::size_t stride = width_ + 1;
-  const std::array<std::size_t, 3> above = {stride, stride - 1, stride + 1};
+  // A run, the pixels above and beside these, and what the map before repeats here.
+  const std::array<std::size_t, 4> always = {1, stride, stride - 1, stride + 1};
   std::size_t quiet = 0;
   for (std::size_t x = 0; x < choices_.size(); ++x) {
     step_literal<filter>(x);
@@ -141,11 +142,10 @@ void Trellis::search(const Matches& matches, std::size_t first) {
       const std::size_t exact = step_match<filter>(x, distance);
       if (exact >= kLongMatch) quiet = std::max(quiet, x + exact);
     };
-    if (x > 0) step(1);
-    for (const std::size_t distance : above) step(distance);
+    for (const std::size_t distance : always) step(distance);
     const std::span<const Match> found = matches.at(start_ + x - first);
     for (const Match m : found.last(std::min(found.size(), kFound))) {
-      if (std::find(above.begin(), above.end(), m.distance) == above.end()) step(m.distance);
+      if (std::find(always.begin(), always.end(), m.distance) == always.end()) step(m.distance);
     }
   }
   trace<filter>();
@@ -154,7 +154,8 @@ void Trellis::search(const Matches& matches, std::size_t first) {
 std::int64_t Trellis::row(std::size_t y, std::span<const Choices> choices, const Matches& matches, std::size_t first,
                           std::span<std::uint8_t> indices) {
   std::int64_t cost = 0;
-  std::uint8_t last_index = 0, last_byte = 0;
+  const std::uint8_t filter = rows_[y * (width_ + 1)];
+  std::uint8_t last_index = 0, last_byte = filter;
   for (std::size_t left = 0; left < width_; left += kSegment) {
     const std::size_t n = std::min(kSegment, width_ - left);
     start_ = y * (width_ + 1) + 1 + left;
@@ -173,12 +174,22 @@ std::int64_t Trellis::row(std::size_t y, std::span<const Choices> choices, const
       columns_[x + 1].index = choices_[x].index;
       columns_[x + 1].n = choices_[x].n;
     }
-    switch (rows_[y * (width_ + 1)]) {
-      case 0: search<0>(matches, first); break;
-      case 1: search<1>(matches, first); break;
-      case 2: search<2>(matches, first); break;
-      case 3: search<3>(matches, first); break;
-      default: search<4>(matches, first); break;
+    switch (filter) {
+      case 0:
+        search<0>(matches, first);
+        break;
+      case 1:
+        search<1>(matches, first);
+        break;
+      case 2:
+        search<2>(matches, first);
+        break;
+      case 3:
+        search<3>(matches, first);
+        break;
+      default:
+        search<4>(matches, first);
+        break;
     }
     const Column& end = columns_[n];
     cost += end.cost[end.best];

@@ -1,5 +1,5 @@
-// One row of a rate-distortion-optimised map: a shortest path (Viterbi 1967) over what each pixel may become, whose steps
-// are literals and matches of the filtered bytes, as in lossy LZ77.
+// One row of a rate-distortion-optimised map: a shortest path (Viterbi 1967) over what each pixel may become, whose
+// steps are literals and matches of the filtered bytes, as in lossy LZ77.
 #pragma once
 
 #include <array>
