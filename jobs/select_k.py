@@ -1,7 +1,7 @@
 """Stage select_k: for each image, or for each palette that images share, the number of colours and K-means' start.
 
 It reads histograms only. With palette.scope `folder` or `dataset`, silhouettes are those of the group's pooled
-histogram, exact up to _EXACT_COLORS and binned above, and a k is as good as it is for the image that it serves worst.
+histogram (in cells, where it has very many colours), and a k is as good as it is for the image that it serves worst.
 """
 
 from __future__ import annotations
@@ -32,13 +32,9 @@ from chromapress.choice import (
 )
 from chromapress.config import DatasetConfig
 from chromapress.flat_colors import FlatColors
-from chromapress.histogram import Histogram, straight
+from chromapress.histogram import Histogram, for_choice, straight
 from chromapress.quality import histogram_delta_e
 from chromapress.tables import INGESTED, SELECTED
-
-# All 2^24 opaque colours in cells of four levels a side are as many.
-_EXACT_COLORS: Final = 1 << 18
-_COARSEST_SHIFT: Final = 4
 
 _CANDIDATE: Final = pa.struct(
     [
@@ -133,15 +129,6 @@ def measured(pool: DataFrame, config: DatasetConfig) -> DataFrame:
         return pa.Table.from_pylist([row | {"flat_count": flat.count, "flat_share": flat.share}], _MEASURED)
 
     return pool.groupBy("group").applyInArrow(of_group, from_arrow_schema(_MEASURED))
-
-
-def for_choice(blocks: list[Histogram]) -> Histogram:
-    """A group's histogram, in cells as fine as _EXACT_COLORS allows: blocks hold whole cells."""
-    for shift in range(1, _COARSEST_SHIFT + 1):
-        if sum(map(len, blocks)) <= _EXACT_COLORS:
-            break
-        blocks = [block.binned(shift) for block in blocks]
-    return Histogram(np.concatenate([one.colors for one in blocks]), np.concatenate([one.counts for one in blocks]))
 
 
 def with_worst(

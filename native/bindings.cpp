@@ -3,8 +3,11 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <memory>
 #include <string>
+#include <utility>
 
+#include "curve.hpp"
 #include "kmeans.hpp"
 #include "map.hpp"
 #include "merge.hpp"
@@ -74,20 +77,32 @@ struct HistogramArrays {
   [[nodiscard]] cp::HistogramView view() const { return {colors.rows<cp::Rgba>(), counts.rows()}; }
 };
 
+// An array that owns what was a vector: nothing is copied.
 template <typename T, typename Row>
-py::array_t<T> to_array(const std::vector<Row>& rows, std::vector<std::size_t> shape) {
-  return py::array_t<T>(std::move(shape), reinterpret_cast<const T*>(rows.data()));
+py::array_t<T> to_array(std::vector<Row> rows, std::vector<std::size_t> shape) {
+  auto owned = std::make_unique<std::vector<Row>>(std::move(rows));
+  const auto* data = reinterpret_cast<const T*>(owned->data());
+  const py::capsule owner(owned.get(), [](void* p) { delete static_cast<std::vector<Row>*>(p); });
+  static_cast<void>(owned.release());
+  return py::array_t<T>(std::move(shape), data, owner);
 }
 
-py::tuple to_python(const cp::Histogram& h) {
-  return py::make_tuple(to_array<std::uint8_t>(h.colors, {h.colors.size(), 4}),
-                        to_array<std::int64_t>(h.counts, {h.counts.size()}));
+py::tuple to_python(cp::Histogram h) {
+  const std::size_t n = h.colors.size();
+  return py::make_tuple(to_array<std::uint8_t>(std::move(h.colors), {n, 4}),
+                        to_array<std::int64_t>(std::move(h.counts), {n}));
 }
 
 cp::ColorSpace space_of(const std::string& name) {
   if (name == "srgb") return cp::ColorSpace::srgb;
   if (name == "oklab") return cp::ColorSpace::oklab;
   throw py::value_error("color_space must be 'srgb' or 'oklab', not '" + name + "'");
+}
+
+std::size_t threads_of(std::int64_t threads) {
+  constexpr std::int64_t kMost = 256;
+  if (threads < 0 || threads > kMost) throw py::value_error("threads must be from 0 to 256");
+  return static_cast<std::size_t>(threads);
 }
 
 template <typename Call>
@@ -108,7 +123,8 @@ py::bytes encode(const py::array& indices, const py::array& palette, int effort)
 
 cp::Clustering kmeans(const py::array& colors, const py::array& counts, std::int64_t k,
                       const std::optional<py::array>& start, const std::optional<py::array>& protected_,
-                      const std::string& color_space, std::optional<std::int64_t> max_iterations, double tolerance) {
+                      const std::string& color_space, std::optional<std::int64_t> max_iterations, double tolerance,
+                      std::int64_t threads) {
   const HistogramArrays histogram(colors, counts);
   std::optional<Rows4<double>> start_rows;
   if (start) start_rows.emplace(*start, "start");
@@ -121,6 +137,7 @@ cp::Clustering kmeans(const py::array& colors, const py::array& counts, std::int
                             .protected_colors = {},
                             .space = space_of(color_space),
                             .max_iterations = {},
+                            .threads = threads_of(threads),
                             .tolerance = tolerance};
   if (max_iterations) options.max_iterations = static_cast<std::size_t>(*max_iterations);
   if (start_rows) {
@@ -129,6 +146,26 @@ cp::Clustering kmeans(const py::array& colors, const py::array& counts, std::int
   }
   if (protected_rows) options.protected_colors = protected_rows->rows<cp::Rgba>();
   return without_gil([&] { return cp::kmeans(histogram.view(), options); });
+}
+
+std::vector<cp::ScoredClustering> curve(const py::array& colors, const py::array& counts,
+                                        const std::vector<std::int64_t>& ks, const std::optional<py::array>& protected_,
+                                        const std::string& color_space, std::int64_t threads) {
+  const HistogramArrays histogram(colors, counts);
+  std::optional<Rows4<std::uint8_t>> protected_rows;
+  if (protected_) protected_rows.emplace(*protected_, "protected");
+  std::vector<std::size_t> sizes;
+  for (const std::int64_t k : ks) {
+    if (k < 1 || k > 256) throw py::value_error("k must be from 1 to 256");
+    sizes.push_back(static_cast<std::size_t>(k));
+  }
+  cp::KMeansOptions options{.start = {},
+                            .protected_colors = {},
+                            .space = space_of(color_space),
+                            .max_iterations = {},
+                            .threads = threads_of(threads)};
+  if (protected_rows) options.protected_colors = protected_rows->rows<cp::Rgba>();
+  return without_gil([&] { return cp::curve(histogram.view(), sizes, options); });
 }
 
 std::vector<cp::Rgba> palette_of(const cp::Clustering& c) {
@@ -162,11 +199,12 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
 
   m.def(
       "histogram",
-      [](const py::array& pixels) {
+      [](const py::array& pixels, std::int64_t threads) {
         const Image image(pixels, "pixels");
-        return to_python(without_gil([&] { return cp::histogram(image.pixels()); }));
+        const std::size_t count = threads_of(threads);
+        return to_python(without_gil([&] { return cp::histogram(image.pixels(), count); }));
       },
-      py::arg("pixels"));
+      py::arg("pixels"), py::kw_only(), py::arg("threads") = 1);
 
   m.def(
       "merge",
@@ -184,7 +222,15 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
 
   m.def("kmeans", &kmeans, py::arg("colors"), py::arg("counts"), py::arg("k"), py::kw_only(),
         py::arg("start") = py::none(), py::arg("protected") = py::none(), py::arg("color_space") = "srgb",
-        py::arg("max_iterations") = py::none(), py::arg("tolerance") = 1e-4);
+        py::arg("max_iterations") = py::none(), py::arg("tolerance") = 1e-4, py::arg("threads") = 1);
+
+  py::class_<cp::ScoredClustering>(m, "ScoredClustering", py::is_final())
+      .def_readonly("clustering", &cp::ScoredClustering::clustering)
+      .def_readonly("silhouette", &cp::ScoredClustering::silhouette)
+      .def_readonly("error", &cp::ScoredClustering::error);
+
+  m.def("curve", &curve, py::arg("colors"), py::arg("counts"), py::arg("ks"), py::kw_only(),
+        py::arg("protected") = py::none(), py::arg("color_space") = "srgb", py::arg("threads") = 1);
 
   m.def(
       "silhouette",
@@ -209,23 +255,26 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
       [](const py::array& colors, const py::array& palette, const std::string& color_space) {
         const Rows4<std::uint8_t> rows(colors, "colors"), entries(palette, "palette");
         const cp::ColorSpace space = space_of(color_space);
-        const auto labels =
+        auto labels =
             without_gil([&] { return cp::map_colors(rows.rows<cp::Rgba>(), entries.rows<cp::Rgba>(), space); });
-        return to_array<std::uint8_t>(labels, {labels.size()});
+        return to_array<std::uint8_t>(std::move(labels), {rows.shape(0)});
       },
       py::arg("colors"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb");
 
   m.def(
       "map_pixels",
-      [](const py::array& pixels, const py::array& palette, const std::string& color_space, double dither) {
+      [](const py::array& pixels, const py::array& palette, const std::string& color_space, double dither,
+         std::int64_t threads) {
         const Image image(pixels, "pixels");
         const Rows4<std::uint8_t> entries(palette, "palette");
         const cp::ColorSpace space = space_of(color_space);
-        const auto indices =
-            without_gil([&] { return cp::map_pixels(image.pixels(), entries.rows<cp::Rgba>(), space, dither); });
-        return to_array<std::uint8_t>(indices, {image.shape(0), image.shape(1)});
+        const std::size_t count = threads_of(threads);
+        auto indices =
+            without_gil([&] { return cp::map_pixels(image.pixels(), entries.rows<cp::Rgba>(), space, dither, count); });
+        return to_array<std::uint8_t>(std::move(indices), {image.shape(0), image.shape(1)});
       },
-      py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb", py::arg("dither") = 0.0);
+      py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb", py::arg("dither") = 0.0,
+      py::arg("threads") = 1);
 
   m.def(
       "map_rate_distortion",

@@ -35,16 +35,20 @@ struct Box {
   Totals totals;
 };
 
+struct GroupRange {
+  std::size_t begin = 0, end = 0;
+};
+
 struct BoxTree {
   ColorSpace space = ColorSpace::srgb;
-  std::array<std::vector<double>, 4> x;          // coordinates in `space`, in the tree's order, padded for vector loads
-  std::array<std::vector<double>, 4> leaf_mean;  // likewise, of the leaves
+  std::array<std::vector<double>, 4> x;  // coordinates in `space`, in the tree's order, padded for vector loads
   std::vector<double> weight;
   std::vector<std::uint32_t> order;  // position in the histogram
   std::vector<Box> leaves;           // runs of colours
   std::vector<Box> groups;           // runs of leaves
   std::array<Box, kKinds> kinds;     // runs of groups
-  double weighted_square = 0;        // sum of weight * |x|^2
+  std::vector<GroupRange> parts;     // at least one, of about as many colours; what is summed is summed by part
+  std::size_t threads = 1;           // how many may work on the parts
 
   [[nodiscard]] std::size_t size() const { return order.size(); }
   [[nodiscard]] Point point(std::size_t i) const { return {x[0][i], x[1][i], x[2][i], x[3][i]}; }
@@ -54,6 +58,22 @@ struct BoxTree {
   }
 };
 
-BoxTree build_box_tree(const HistogramView& view, ColorSpace space);
+/// Points that stand for colours: the means of leaves, of parts of them, or the colours themselves, in the order of the
+/// tree.
+struct Points {
+  std::array<std::vector<float>, 4> mean;  // padded for vector loads
+  std::vector<Totals> totals;
+  std::vector<std::uint32_t> ends;  // where each group's points end
+
+  [[nodiscard]] std::size_t size() const { return totals.size(); }
+};
+
+Points points_of_leaves(const BoxTree& tree);
+/// One for each part that is not empty when a leaf is cut in the middle of each axis.
+Points points_of_halved_leaves(const BoxTree& tree);
+Points points_of_colors(const BoxTree& tree);
+
+/// The tree does not depend on the number of threads.
+BoxTree build_box_tree(const HistogramView& view, ColorSpace space, std::size_t threads = 1);
 
 }  // namespace chromapress

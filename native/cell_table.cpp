@@ -34,16 +34,34 @@ void excess(const std::int32_t* r, const std::int32_t* g, const std::int32_t* b,
   }
 }
 
-// Of equal distances the first: the position is in the lower bits.
+using Int8x32 = std::int32_t __attribute__((vector_size(32)));
+
+// The numbers of the entries nearest to the 8^3 colours from `low` on, of equal distances the least number. Of
+// |low + t - c|^2, with c' = c - low, only |c'|^2 - 2 t c' depends on c; the number is in the lower bits.
 CHROMAPRESS_DISPATCH
-std::int32_t nearest_position(const std::int32_t* r, const std::int32_t* g, const std::int32_t* b, std::size_t count,
-                              std::int32_t x, std::int32_t y, std::int32_t z) {
-  std::int32_t least = INT32_MAX;
+void fill_cell(const std::int32_t* r, const std::int32_t* g, const std::int32_t* b, const std::uint8_t* number,
+               std::size_t count, std::array<std::int32_t, 3> low, std::uint8_t* out) {
+  constexpr std::int32_t kNumbers = 256;
+  struct Plane {
+    std::int32_t r, g;
+    Int8x32 along_b;
+  };
+  std::array<Plane, kMaxColors> planes;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::int32_t dr = r[i] - x, dg = g[i] - y, db = b[i] - z;
-    least = std::min(least, ((dr * dr + dg * dg + db * db) << 8) | static_cast<std::int32_t>(i));
+    const std::int32_t dr = r[i] - low[0], dg = g[i] - low[1], db = b[i] - low[2];
+    planes[i].r = -2 * kNumbers * dr;
+    planes[i].g = -2 * kNumbers * dg;
+    const std::int32_t base = (dr * dr + dg * dg + db * db) * kNumbers + number[i], step = -2 * kNumbers * db;
+    for (std::int32_t lane = 0; lane < 8; ++lane) planes[i].along_b[lane] = base + lane * step;
   }
-  return least & 255;
+  for (std::int32_t row = 0; row < 64; ++row) {
+    Int8x32 least = Int8x32{} + INT32_MAX;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Int8x32 here = planes[i].along_b + ((row >> 3) * planes[i].r + (row & 7) * planes[i].g);
+      least = here < least ? here : least;
+    }
+    for (std::int32_t lane = 0; lane < 8; ++lane) *out++ = static_cast<std::uint8_t>(least[lane] & (kNumbers - 1));
+  }
 }
 
 }  // namespace
@@ -55,18 +73,23 @@ void CellTable::Columns::push(std::int32_t r_, std::int32_t g_, std::int32_t b_,
   number.push_back(number_);
 }
 
+void CellTable::Columns::resize(std::size_t size) {
+  r.resize(size);
+  g.resize(size);
+  b.resize(size);
+  number.resize(size);
+}
+
 void CellTable::Columns::pad() {
   constexpr std::int32_t kFar = 1000;
   while (r.size() % kLanes != 0) push(kFar, kFar, kFar, 0);
 }
 
-CellTable::CellTable(std::span<const Entry> entries) : cells_(kCells, kUnopened) {
+CellTable::CellTable(std::span<const Entry> entries)
+    : cells_(kCells, kUnopened), answers_(std::make_unique_for_overwrite<std::uint8_t[]>((kCells + 1) * kCellColors)) {
   for (const Entry& e : entries) pool_.push(e.color.r, e.color.g, e.color.b, e.number);
   pool_.pad();
   all_ = {0, static_cast<std::uint32_t>(entries.size())};
-  constexpr std::size_t kLikelyBlocks = 4096;
-  answers_.reserve(kLikelyBlocks * kCellColors);
-  add_block({}, kUnknown);
 }
 
 // Those of `from` that may be the nearest in the box of side^3 colours from `low`, in their order.
@@ -88,41 +111,25 @@ CellTable::Slice CellTable::select(Slice from, std::array<std::int32_t, 3> low, 
   return kept;
 }
 
-std::uint16_t CellTable::add_block(Slice entries, std::uint8_t answer) {
-  blocks_.push_back(entries);
-  answers_.resize(answers_.size() + kCellColors, answer);
-  return static_cast<std::uint16_t>(blocks_.size() - 1);
-}
-
-void CellTable::open_cell(std::uint32_t cell) {
+std::uint16_t CellTable::open_cell(std::uint32_t cell) {
   const auto r = static_cast<std::int32_t>(cell >> 10), g = static_cast<std::int32_t>((cell >> 5) & 31),
              b = static_cast<std::int32_t>(cell & 31);
   Slice& group = groups_[static_cast<std::size_t>(((r >> 2) << 6) | ((g >> 2) << 3) | (b >> 2))];
   if (group.size == 0) group = select(all_, {(r >> 2) * 32, (g >> 2) * 32, (b >> 2) * 32}, 32);
-  const Slice slice = group.size == 1 ? group : select(group, {r * 8, g * 8, b * 8}, 8);
-  if (slice.size > 1) {
-    cells_[cell] = add_block(slice, kUnknown);
-    return;
+  const std::array<std::int32_t, 3> low = {r * 8, g * 8, b * 8};
+  const std::size_t kept = pool_.r.size();
+  const Slice slice = group.size == 1 ? group : select(group, low, 8);
+  const std::uint8_t first = pool_.number[slice.begin];
+  if (slice.size > 1 || shared_[first] == kUnopened) {
+    cells_[cell] = ++last_block_;
+    fill_cell(&pool_.r[slice.begin], &pool_.g[slice.begin], &pool_.b[slice.begin], &pool_.number[slice.begin],
+              slice.size, low, &answers_[cells_[cell] * kCellColors]);
+    if (slice.size == 1) shared_[first] = cells_[cell];
+  } else {
+    cells_[cell] = shared_[first];
   }
-  const std::uint8_t number = pool_.number[slice.begin];
-  if (shared_[number] == kUnopened) shared_[number] = add_block(slice, number);
-  cells_[cell] = shared_[number];
-}
-
-std::uint8_t CellTable::find_out(std::uint32_t cell, std::uint32_t color, std::uint32_t r, std::uint32_t g,
-                                 std::uint32_t b) {
-  if (cells_[cell] == kUnopened) open_cell(cell);
-  std::uint8_t& answer = answers_[cells_[cell] * kCellColors + color];
-  if (answer == kUnknown) answer = nearest(blocks_[cells_[cell]], r, g, b);
-  return answer;
-}
-
-std::uint8_t CellTable::nearest(Slice slice, std::uint32_t r, std::uint32_t g, std::uint32_t b) const {
-  const std::size_t padded = (slice.size + kLanes - 1) / kLanes * kLanes;
-  const std::int32_t position =
-      nearest_position(&pool_.r[slice.begin], &pool_.g[slice.begin], &pool_.b[slice.begin], padded,
-                       static_cast<std::int32_t>(r), static_cast<std::int32_t>(g), static_cast<std::int32_t>(b));
-  return pool_.number[slice.begin + static_cast<std::size_t>(position)];
+  pool_.resize(kept);
+  return cells_[cell];
 }
 
 }  // namespace chromapress

@@ -17,9 +17,11 @@ struct Rgba {
 };
 static_assert(sizeof(Rgba) == 4 && alignof(Rgba) == 1);
 
-/// Kinds never share a palette entry: no mapping makes a transparent pixel visible or an opaque one translucent.
 enum class Kind : std::uint8_t { transparent, translucent, opaque };
 inline constexpr std::size_t kKinds = 3;
+
+/// No mapping makes a transparent pixel visible or an opaque one translucent; a translucent one may become either.
+constexpr bool may_become(Kind kind, Kind entry) { return kind == entry || kind == Kind::translucent; }
 
 constexpr Kind kind_of(Rgba c) { return c.a == 0 ? Kind::transparent : c.a == 255 ? Kind::opaque : Kind::translucent; }
 

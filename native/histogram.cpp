@@ -1,114 +1,73 @@
 #include "histogram.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cstring>
-#include <memory>
 #include <stdexcept>
 
+#include "cell_counts.hpp"
 #include "color_hash.hpp"
+#include "merge.hpp"
+#include "parallel.hpp"
 
 namespace chromapress {
 namespace {
 
-// Opaque images: a counting sort by the upper 12 of the 24 bits, then a table of 4096 counters per bucket. Both tables
-// stay in the cache, and the colours come out in order.
-constexpr unsigned kLowBits = 12;
-constexpr std::size_t kBuckets = std::size_t{1} << (24 - kLowBits);
-constexpr std::size_t kLow = std::size_t{1} << kLowBits;
+// The opaque colours, and the few others.
+struct Counts {
+  CellCounts opaque;
+  ColorHash<std::int64_t> others;
+};
 
-std::uint32_t big_endian(std::uint32_t word) {
-  if constexpr (std::endian::native == std::endian::big) return word;
-  return (word << 24) | ((word & 0xff00u) << 8) | ((word >> 8) & 0xff00u) | (word >> 24);
+void count_rgb(std::span<const std::uint8_t> rgb, Counts& counts) {
+  for_each_place(rgb, [&counts](std::uint32_t place, std::size_t) { counts.opaque.add(place); });
 }
 
-// visit(key) for the 24-bit key of every pixel. Four bytes are read at once, but for the last pixel.
-template <typename Visit>
-void for_each_key(const Pixels& pixels, Visit visit) {
-  const std::uint8_t* p = pixels.data.data();
-  const std::uint8_t* last = p + 3 * (pixels.size() - 1);
-  for (; p < last; p += 3) {
-    std::uint32_t word;
-    std::memcpy(&word, p, sizeof word);
-    visit(big_endian(word) >> 8);
+void count_rgba(std::span<const std::uint8_t> rgba, Counts& counts) {
+  std::int64_t transparent = 0;
+  for (std::size_t i = 0; i < rgba.size(); i += 4) {
+    const Rgba c{rgba[i], rgba[i + 1], rgba[i + 2], rgba[i + 3]};
+    if (c.a == 255) {
+      counts.opaque.add(place_of(c.r, c.g, c.b));
+    } else if (c.a == 0) {
+      ++transparent;
+    } else {
+      ++counts.others(key_of(c));
+    }
   }
-  visit((std::uint32_t{last[0]} << 16) | (std::uint32_t{last[1]} << 8) | std::uint32_t{last[2]});
+  if (transparent > 0) counts.others(0) += transparent;
 }
 
-Histogram histogram_rgb(const Pixels& pixels) {
-  std::vector<std::uint32_t> ends(kBuckets + 1, 0);
-  for_each_key(pixels, [&ends](std::uint32_t key) { ++ends[(key >> kLowBits) + 1]; });
-  for (std::size_t b = 0; b < kBuckets; ++b) ends[b + 1] += ends[b];
-  const auto low = std::make_unique_for_overwrite<std::uint16_t[]>(pixels.size());
-  for_each_key(pixels, [&ends, &low](std::uint32_t key) {
-    low[ends[key >> kLowBits]++] = static_cast<std::uint16_t>(key & (kLow - 1));
-  });
-  // After the scatter, ends[b] is where bucket b ends.
-  Histogram result;
-  result.colors.reserve(std::min<std::size_t>(pixels.size(), 65536));
-  result.counts.reserve(std::min<std::size_t>(pixels.size(), 65536));
-  std::array<std::uint32_t, kLow> counters{};
-  std::array<std::uint64_t, kLow / 64> seen{};
-  std::size_t begin = 0;
-  for (std::size_t b = 0; b < kBuckets; ++b) {
-    const std::size_t end = ends[b];
-    if (end == begin) continue;
-    for (; begin < end; ++begin) {
-      const std::uint16_t l = low[begin];
-      ++counters[l];
-      seen[l / 64u] |= std::uint64_t{1} << (l % 64u);
-    }
-    for (std::size_t word = 0; word < seen.size(); ++word) {
-      for (; seen[word] != 0; seen[word] &= seen[word] - 1) {
-        const std::size_t l = word * 64 + static_cast<std::size_t>(std::countr_zero(seen[word]));
-        result.colors.push_back(from_key((static_cast<std::uint32_t>((b << kLowBits) | l) << 8) | 255u));
-        result.counts.push_back(counters[l]);
-        counters[l] = 0;
-      }
-    }
-  }
-  return result;
-}
-
-Histogram histogram_rgba(const Pixels& pixels) {
-  ColorHash<std::int64_t> counts;
-  std::uint32_t run_key = 0;
-  std::int64_t run = 0;
-  for (std::size_t i = 0; i < pixels.size(); ++i) {
-    const Rgba c = pixels.at(i);
-    const std::uint32_t key = c.a == 0 ? 0 : key_of(c);
-    if (key != run_key && run != 0) {
-      counts(run_key) += run;
-      run = 0;
-    }
-    run_key = key;
-    ++run;
-  }
-  if (run != 0) counts(run_key) += run;
-
-  struct Entry {
-    std::uint32_t key;
-    std::int64_t count;
-  };
-  std::vector<Entry> entries;
+Histogram sorted(const ColorHash<std::int64_t>& counts) {
+  std::vector<std::pair<std::uint32_t, std::int64_t>> entries;
   entries.reserve(counts.size());
-  counts.for_each([&](std::uint32_t key, std::int64_t count) { entries.push_back({key, count}); });
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.key < b.key; });
+  counts.for_each([&](std::uint32_t key, std::int64_t count) { entries.emplace_back(key, count); });
+  std::sort(entries.begin(), entries.end());
   Histogram result;
-  result.colors.reserve(entries.size());
-  result.counts.reserve(entries.size());
-  for (const Entry& e : entries) {
-    result.colors.push_back(from_key(e.key));
-    result.counts.push_back(e.count);
+  for (const auto& [key, count] : entries) {
+    result.colors.push_back(from_key(key));
+    result.counts.push_back(count);
   }
   return result;
 }
 
 }  // namespace
 
-Histogram histogram(const Pixels& pixels) {
-  return pixels.channels == 3 ? histogram_rgb(pixels) : histogram_rgba(pixels);
+Histogram histogram(const Pixels& pixels, std::size_t threads) {
+  threads = std::clamp<std::size_t>(pixels.size() / kPixelsPerThread, 1, thread_count(threads));
+  std::vector<Counts> counts(threads);
+  in_parallel(threads, threads, [&](std::size_t t) {
+    const std::size_t begin = pixels.size() * t / threads, end = pixels.size() * (t + 1) / threads;
+    const auto part = pixels.data.subspan(pixels.channels * begin, pixels.channels * (end - begin));
+    pixels.channels == 3 ? count_rgb(part, counts[t]) : count_rgba(part, counts[t]);
+  });
+  for (std::size_t t = 1; t < threads; ++t) {
+    counts[0].opaque.add(counts[t].opaque);
+    counts[t].others.for_each([&](std::uint32_t key, std::int64_t count) { counts[0].others(key) += count; });
+  }
+  if (counts[0].others.size() == 0) return counts[0].opaque.histogram();
+  const Histogram opaque = counts[0].opaque.histogram(), others = sorted(counts[0].others);
+  const std::array<HistogramView, 2> both = {HistogramView{opaque.colors, opaque.counts},
+                                             HistogramView{others.colors, others.counts}};
+  return merge(both);
 }
 
 void validate(const HistogramView& view) {
@@ -117,7 +76,7 @@ void validate(const HistogramView& view) {
   std::int64_t total = 0;
   for (std::size_t i = 0; i < view.colors.size(); ++i) {
     const Rgba c = view.colors[i];
-    if (i > 0 && !(view.colors[i - 1] < c)) {
+    if (i > 0 && key_of(view.colors[i - 1]) >= key_of(c)) {
       throw std::invalid_argument("colors must be distinct and in lexicographic order");
     }
     if (c.a == 0 && key_of(c) != 0) throw std::invalid_argument("a fully transparent color must be (0, 0, 0, 0)");

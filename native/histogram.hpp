@@ -33,7 +33,8 @@ struct HistogramView {
   std::span<const std::int64_t> counts;
 };
 
-Histogram histogram(const Pixels& pixels);
+/// threads: 0 is as many as the processor has. The result does not depend on it.
+Histogram histogram(const Pixels& pixels, std::size_t threads = 1);
 
 /// Throws std::invalid_argument unless the view is what `Histogram` promises and has at most 2^48 pixels.
 void validate(const HistogramView& view);

@@ -7,8 +7,7 @@
 
 #include "box_tree.hpp"
 #include "nearest.hpp"
-#include "refine.hpp"
-#include "wu.hpp"
+#include "parallel.hpp"
 
 namespace chromapress {
 namespace {
@@ -21,12 +20,14 @@ void require(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
-void check(const HistogramView& view, const KMeansOptions& options) {
+void check(const HistogramView& view, const KMeansOptions& options, std::span<const std::size_t> ks) {
   validate(view);
   require(!view.colors.empty(), "the histogram is empty");
-  require(options.k >= 1 && options.k <= kMaxColors, "k must be from 1 to 256");
-  require(options.protected_colors.size() <= options.k, "there are more protected colors than k");
-  require(options.start.empty() || options.start.size() == options.k, "start must have k centres");
+  for (const std::size_t k : ks) {
+    require(k >= 1 && k <= kMaxColors, "k must be from 1 to 256");
+    require(options.protected_colors.size() <= k, "there are more protected colors than k");
+    require(options.start.empty() || options.start.size() == k, "start must have k centres");
+  }
   require(options.tolerance >= 0, "tolerance must be at least 0");
   for (const Point& p : options.start) {
     for (const double v : p) require(v >= 0 && v <= 255, "start must lie within 0 to 255");
@@ -36,9 +37,9 @@ void check(const HistogramView& view, const KMeansOptions& options) {
 
 void check_kinds(const BoxTree& tree, std::span<const Centre> centres) {
   for (std::size_t kind = 0; kind < kKinds; ++kind) {
-    const auto is_kind = [kind](const Centre& c) { return static_cast<std::size_t>(c.kind) == kind; };
-    require(!tree.has(static_cast<Kind>(kind)) || std::any_of(centres.begin(), centres.end(), is_kind),
-            "transparent, translucent and opaque colors that occur need a centre each: k or start has too few");
+    const auto will_do = [kind](const Centre& c) { return may_become(static_cast<Kind>(kind), c.kind); };
+    require(!tree.has(static_cast<Kind>(kind)) || std::any_of(centres.begin(), centres.end(), will_do),
+            "transparent and opaque colors that occur need a centre each: k or start has too few");
   }
 }
 
@@ -59,30 +60,9 @@ std::size_t kinds_in(const HistogramView& histogram) {
   return static_cast<std::size_t>(std::count(seen.begin(), seen.end(), true));
 }
 
-// The protected colours, then the others: the rest of the histogram itself if it is small enough, the centres that were
-// given, or Wu's.
-std::vector<Centre> starting_centres(const HistogramView& view, const BoxTree& tree, const KMeansOptions& options) {
-  std::vector<Centre> centres;
-  const std::size_t fixed = options.protected_colors.size(), movable = options.k - fixed;
-  for (const Rgba c : options.protected_colors) centres.push_back(centre_of(premultiply(c), options.space));
-  const Histogram without_protected = fixed == 0 ? Histogram{} : unprotected(view, options.protected_colors);
-  const HistogramView rest = fixed == 0 ? view : HistogramView{without_protected.colors, without_protected.counts};
-  if (rest.colors.size() <= movable) {
-    for (const Rgba c : rest.colors) centres.push_back(centre_of(premultiply(c), options.space));
-  } else if (!options.start.empty()) {
-    for (const Point& p : options.start.subspan(fixed)) centres.push_back(centre_of(p, options.space));
-  } else if (movable > 0) {
-    require(kinds_in(rest) <= movable, "k is too small: transparent, translucent and opaque colors need a centre each");
-    if (fixed == 0) return wu_centres(tree, movable);
-    const BoxTree rest_tree = build_box_tree(rest, options.space);
-    for (const Centre& c : wu_centres(rest_tree, movable)) centres.push_back(c);
-  }
-  check_kinds(tree, centres);
-  return centres;
-}
-
-double inertia_of(const BoxTree& tree, std::span<const Centre> centres, std::span<const Totals> totals) {
-  double inertia = tree.weighted_square;
+// `weighted_square`: the sum of weight * |x|^2 over the colours.
+double inertia_of(double weighted_square, std::span<const Centre> centres, std::span<const Totals> totals) {
+  double inertia = weighted_square;
   for (std::size_t j = 0; j < centres.size(); ++j) {
     double dot = 0;
     for (std::size_t d = 0; d < 4; ++d) dot += centres[j].at[d] * totals[j].sum[d];
@@ -121,7 +101,7 @@ bool reseed_empty(const BoxTree& tree, std::vector<Centre>& centres, std::span<c
     centres[j] = {at, kind_of(at), 0};
     moved = true;
     for (std::size_t i = 0; i < tree.size(); ++i) {
-      if (kind_of(tree.point(i)) == centres[j].kind) {
+      if (may_become(kind_of(tree.point(i)), centres[j].kind)) {
         distance[i] = std::min(distance[i], squared_distance(tree.point(i), at));
       }
     }
@@ -131,7 +111,7 @@ bool reseed_empty(const BoxTree& tree, std::vector<Centre>& centres, std::span<c
 
 void move_to_means(std::vector<Centre>& centres, std::span<const Totals> totals, std::size_t fixed) {
   for (std::size_t j = fixed; j < centres.size(); ++j) {
-    if (totals[j].weight > 0) centres[j].at = totals[j].mean();
+    if (totals[j].weight > 0) centres[j].at = best_place(centres[j].kind, totals[j]);
   }
 }
 
@@ -144,13 +124,16 @@ std::vector<Totals> totals_of(const BoxTree& tree, std::span<const std::uint8_t>
 // Lloyd until the tolerance or the limit. Returns the iterations done.
 std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, std::size_t fixed, std::size_t max_iterations,
                   double tolerance) {
-  double previous = std::numeric_limits<double>::infinity();
+  double previous = std::numeric_limits<double>::infinity(), weighted_square = 0;
+  for (std::size_t i = 0; i < tree.size() && max_iterations > 0; ++i) {
+    weighted_square += tree.weight[i] * squared_distance(tree.point(i), Point{});
+  }
   std::size_t iterations = 0;
   while (iterations < max_iterations) {
     const std::vector<Totals> totals = nearest_totals(tree, centres);
     // Each reseeding takes inertia away, so that this ends.
     if (reseed_empty(tree, centres, totals, fixed)) continue;
-    const double inertia = inertia_of(tree, centres, totals);
+    const double inertia = inertia_of(weighted_square, centres, totals);
     if (previous - inertia <= tolerance * inertia) break;
     previous = inertia;
     move_to_means(centres, totals, fixed);
@@ -161,33 +144,79 @@ std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, std::size_t
 
 }  // namespace
 
-Clustering kmeans(const HistogramView& view, const KMeansOptions& options) {
-  constexpr std::size_t kIterationsFromOwnStart = 1, kIterationsFromGivenStart = 20;
-  check(view, options);
-  const BoxTree tree = build_box_tree(view, options.space);
-  const std::size_t fixed = options.protected_colors.size();
-  std::vector<Centre> centres = starting_centres(view, tree, options);
-  const bool own_start = options.start.empty();
-  if (own_start && tree.size() > centres.size()) refine(tree, centres, fixed);
+KMeans::KMeans(const HistogramView& view, const KMeansOptions& options, std::span<const std::size_t> ks)
+    : view_(view), options_(options) {
+  check(view, options, ks);
+  tree_ = build_box_tree(view, options.space, thread_count(options.threads));
+  const std::size_t fixed = options.protected_colors.size(), most = *std::max_element(ks.begin(), ks.end());
+  unprotected_ = fixed == 0 ? Histogram{} : unprotected(view, options.protected_colors);
+  const std::size_t colors = fixed == 0 ? tree_.size() : unprotected_.colors.size();
+  if (!options.start.empty() || most == fixed) return;
+  if (colors > *std::min_element(ks.begin(), ks.end()) - fixed) {
+    if (fixed == 0) {
+      cuts_.emplace(tree_, most);
+    } else {
+      cuts_.emplace(build_box_tree({unprotected_.colors, unprotected_.counts}, options.space), most - fixed);
+    }
+    refinement_.emplace(tree_, ks);
+  }
+}
 
-  Clustering result;
+// The protected colours, then the others: the rest of the histogram itself if it is small enough, the centres that were
+// given, or Wu's.
+std::vector<Centre> KMeans::start(std::size_t k) const {
+  std::vector<Centre> centres;
+  const std::size_t fixed = options_.protected_colors.size(), movable = k - fixed;
+  for (const Rgba c : options_.protected_colors) centres.push_back(centre_of(premultiply(c), options_.space));
+  const HistogramView rest = fixed == 0 ? view_ : HistogramView{unprotected_.colors, unprotected_.counts};
+  if (rest.colors.size() <= movable) {
+    for (const Rgba c : rest.colors) centres.push_back(centre_of(premultiply(c), options_.space));
+  } else if (!options_.start.empty()) {
+    for (const Point& p : options_.start.subspan(fixed)) centres.push_back(centre_of(p, options_.space));
+  } else if (movable > 0) {
+    require(kinds_in(rest) <= movable, "k is too small: transparent, translucent and opaque colors need a centre each");
+    for (const Centre& c : cuts_->centres(movable)) centres.push_back(c);
+  }
+  check_kinds(tree_, centres);
+  return centres;
+}
+
+KMeans::Result KMeans::cluster(std::size_t k) const {
+  constexpr std::size_t kIterationsFromOwnStart = 0, kIterationsFromGivenStart = 20;
+  const std::size_t fixed = options_.protected_colors.size();
+  const bool own_start = options_.start.empty();
+  Result result{.centres = start(k), .labels = {}, .iterations = 0};
+  std::vector<Centre>& centres = result.centres;
+  if (own_start && tree_.size() > centres.size() && centres.size() > fixed) (*refinement_)(centres, fixed);
   result.iterations =
-      lloyd(tree, centres, fixed,
-            options.max_iterations.value_or(own_start ? kIterationsFromOwnStart : kIterationsFromGivenStart),
-            options.tolerance);
-  std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
-  while (reseed_empty(tree, centres, totals_of(tree, labels, centres.size()), fixed)) {
-    labels = nearest_labels(tree, centres);
+      lloyd(tree_, centres, fixed,
+            options_.max_iterations.value_or(own_start ? kIterationsFromOwnStart : kIterationsFromGivenStart),
+            options_.tolerance);
+  result.labels = nearest_labels(tree_, centres);
+  while (reseed_empty(tree_, centres, totals_of(tree_, result.labels, centres.size()), fixed)) {
+    result.labels = nearest_labels(tree_, centres);
   }
-  result.labels.resize(tree.size());
-  result.sizes.resize(centres.size());
-  for (std::size_t i = 0; i < tree.size(); ++i) {
-    result.labels[tree.order[i]] = labels[i];
-    result.sizes[labels[i]] += view.counts[tree.order[i]];
-    result.inertia += tree.weight[i] * squared_distance(tree.point(i), centres[labels[i]].at);
-  }
-  for (const Centre& c : centres) result.centres.push_back(from_space(c.at, options.space));
   return result;
+}
+
+Clustering KMeans::clustering(const Result& result) const {
+  Clustering clustering{
+      .centres = {}, .labels = std::vector<std::uint8_t>(tree_.size()), .sizes = {}, .iterations = result.iterations};
+  std::vector<double> sizes(result.centres.size());  // whole numbers
+  for (std::size_t i = 0; i < tree_.size(); ++i) {
+    const std::uint8_t label = result.labels[i];
+    clustering.labels[tree_.order[i]] = label;
+    sizes[label] += tree_.weight[i];
+    clustering.inertia += tree_.weight[i] * squared_distance(tree_.point(i), result.centres[label].at);
+  }
+  clustering.sizes.assign(sizes.begin(), sizes.end());
+  for (const Centre& c : result.centres) clustering.centres.push_back(from_space(c.at, options_.space));
+  return clustering;
+}
+
+Clustering kmeans(const HistogramView& view, const KMeansOptions& options) {
+  const KMeans one(view, options, {&options.k, 1});
+  return one.clustering(one.cluster(options.k));
 }
 
 }  // namespace chromapress

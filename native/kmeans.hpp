@@ -8,6 +8,8 @@
 
 #include "color.hpp"
 #include "histogram.hpp"
+#include "refine.hpp"
+#include "wu.hpp"
 
 namespace chromapress {
 
@@ -16,9 +18,9 @@ struct KMeansOptions {
   std::span<const Point> start;               // k centres in the clustering space, or empty: Wu's
   std::span<const Rgba> protected_colors;     // fixed centres, the first of the result
   ColorSpace space = ColorSpace::srgb;        // where distances are measured
-  std::optional<std::size_t> max_iterations;  // none: 1 after the engine's own start, 20 after one that was given
-
-  double tolerance = 1e-4;  // stop when the inertia falls by less than this times itself
+  std::optional<std::size_t> max_iterations;  // none: 0 after the engine's own start, 20 after one that was given
+  std::size_t threads = 1;                    // 0: as many as the processor has. The result does not depend on it
+  double tolerance = 1e-4;                    // stop when the inertia falls by less than this times itself
 };
 
 struct Clustering {
@@ -33,5 +35,36 @@ struct Clustering {
 /// sense and where k centres cannot serve every kind of colour that occurs. Of an empty histogram: no clustering, also
 /// an error.
 Clustering kmeans(const HistogramView& view, const KMeansOptions& options);
+
+/// Several clusterings of one histogram, each as kmeans() makes it, which share what they can. What is given to the
+/// constructor must outlive it.
+class KMeans {
+ public:
+  struct Result {
+    std::vector<Centre> centres;
+    std::vector<std::uint8_t> labels;  // in the tree's order
+    std::size_t iterations = 0;
+  };
+
+  /// ks: those that will be asked for, at least one; options.k does not count. Throws as kmeans().
+  KMeans(const HistogramView& view, const KMeansOptions& options, std::span<const std::size_t> ks);
+
+  KMeans(const KMeans&) = delete;
+  KMeans& operator=(const KMeans&) = delete;
+
+  [[nodiscard]] const BoxTree& tree() const { return tree_; }
+  [[nodiscard]] Result cluster(std::size_t k) const;
+  [[nodiscard]] Clustering clustering(const Result& result) const;
+
+ private:
+  [[nodiscard]] std::vector<Centre> start(std::size_t k) const;
+
+  HistogramView view_;
+  KMeansOptions options_;
+  BoxTree tree_;
+  Histogram unprotected_;
+  std::optional<WuCuts> cuts_;
+  std::optional<Refinement> refinement_;
+};
 
 }  // namespace chromapress

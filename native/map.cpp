@@ -8,6 +8,7 @@
 
 #include "cell_table.hpp"
 #include "color_hash.hpp"
+#include "parallel.hpp"
 
 namespace chromapress {
 namespace {
@@ -20,8 +21,10 @@ class Mapper {
       throw std::invalid_argument("a palette has 1 to 256 entries");
     }
     for (std::size_t i = 0; i < palette.size(); ++i) {
-      entries_[static_cast<std::size_t>(kind_of(palette[i]))].push_back(
-          {to_space(premultiply(palette[i]), space), static_cast<std::uint8_t>(i)});
+      const Entry entry{to_space(premultiply(palette[i]), space), static_cast<std::uint8_t>(i)};
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        if (may_become(static_cast<Kind>(kind), kind_of(palette[i]))) entries_[kind].push_back(entry);
+      }
     }
     if (space == ColorSpace::srgb && !entries_[static_cast<std::size_t>(Kind::opaque)].empty()) {
       std::vector<CellTable::Entry> opaque;
@@ -36,7 +39,7 @@ class Mapper {
   CellTable* cells() { return cells_ ? &*cells_ : nullptr; }
 
   std::uint8_t operator()(Rgba color) {
-    if (color.a == 255 && cells_) return (*cells_)(color.r, color.g, color.b);
+    if (color.a == 255 && cells_) return (*cells_)(place_of(color.r, color.g, color.b));
     const std::uint32_t key = color.a == 0 ? 0 : key_of(color);
     if (key == last_key_ && has_last_) return last_;
     bool is_new = false;
@@ -57,7 +60,7 @@ class Mapper {
   [[nodiscard]] std::uint8_t nearest(Rgba color) const {
     const auto& entries = entries_[static_cast<std::size_t>(kind_of(color))];
     if (entries.empty()) {
-      throw std::invalid_argument("the palette has no entry for a kind of color: transparent, translucent or opaque");
+      throw std::invalid_argument("the palette has no entry for a kind of color: transparent or opaque");
     }
     const Point x = to_space(premultiply(color), space_);
     double least = std::numeric_limits<double>::infinity();
@@ -73,7 +76,7 @@ class Mapper {
   }
 
   ColorSpace space_;
-  std::array<std::vector<Entry>, kKinds> entries_;
+  std::array<std::vector<Entry>, kKinds> entries_;  // that a colour of each kind may become
   std::optional<CellTable> cells_;
   ColorHash<std::uint8_t> known_;
   std::uint32_t last_key_ = 0;
@@ -139,17 +142,24 @@ std::vector<std::uint8_t> map_colors(std::span<const Rgba> colors, std::span<con
 }
 
 std::vector<std::uint8_t> map_pixels(const Pixels& pixels, std::span<const Rgba> palette, ColorSpace space,
-                                     double dither) {
+                                     double dither, std::size_t threads) {
   if (!(dither >= 0 && dither <= 1)) throw std::invalid_argument("dither must be from 0 to 1");
-  Mapper mapper(palette, space);
-  if (dither > 0) return map_dithered(pixels, palette, mapper, dither);
-  std::vector<std::uint8_t> indices(pixels.size());
-  if (CellTable* cells = mapper.cells(); cells != nullptr && pixels.channels == 3) {
-    const std::uint8_t* p = pixels.data.data();
-    for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = (*cells)(p[3 * i], p[3 * i + 1], p[3 * i + 2]);
-    return indices;
+  if (dither > 0) {
+    Mapper mapper(palette, space);
+    return map_dithered(pixels, palette, mapper, dither);
   }
-  for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = mapper(pixels.at(i));
+  std::vector<std::uint8_t> indices(pixels.size());
+  threads = std::clamp<std::size_t>(pixels.size() / kPixelsPerThread, 1, thread_count(threads));
+  in_parallel(threads, threads, [&](std::size_t t) {
+    Mapper mapper(palette, space);
+    const std::size_t begin = pixels.size() * t / threads, end = pixels.size() * (t + 1) / threads;
+    if (CellTable* cells = mapper.cells(); cells != nullptr && pixels.channels == 3) {
+      for_each_place(pixels.data.subspan(3 * begin, 3 * (end - begin)),
+                     [&](std::uint32_t place, std::size_t i) { indices[begin + i] = (*cells)(place); });
+    } else {
+      for (std::size_t i = begin; i < end; ++i) indices[i] = mapper(pixels.at(i));
+    }
+  });
   return indices;
 }
 

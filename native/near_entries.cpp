@@ -27,12 +27,12 @@ NearEntries::NearEntries(std::span<const Rgba> palette) : lists_(palette.size())
   for (std::size_t i = 0; i < palette.size(); ++i) {
     const Point own = premultiply(palette[i]);
     for (std::size_t j = 0; j < palette.size(); ++j) {
-      if (kind_of(palette[j]) != kind_of(palette[i])) continue;
       const Point p = premultiply(palette[j]);
       lists_[i].push_back(
           {{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]), static_cast<float>(p[3])},
            static_cast<float>(std::sqrt(squared_distance(own, p))),
-           static_cast<std::uint8_t>(j)});
+           static_cast<std::uint8_t>(j),
+           kind_of(palette[j])});
     }
     std::stable_sort(lists_[i].begin(), lists_[i].end(), [i](const Entry& a, const Entry& b) {
       return a.distance < b.distance || (a.distance == b.distance && a.index == i && b.index != i);
@@ -41,6 +41,7 @@ NearEntries::NearEntries(std::span<const Rgba> palette) : lists_(palette.size())
 }
 
 Choices NearEntries::of(Rgba color, std::uint8_t nearest, float weight, std::uint16_t limit) const {
+  const Kind kind = kind_of(color);
   const Point p = premultiply(color);
   const std::array<float, 4> q = {static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
                                   static_cast<float>(p[3])};
@@ -57,6 +58,7 @@ Choices NearEntries::of(Rgba color, std::uint8_t nearest, float weight, std::uin
   result.n = 0;
   for (const Entry& entry : list) {
     if (entry.distance > reach) break;
+    if (!may_become(kind, entry.kind)) continue;
     const float error = error_of(entry);
     if (error > most || (result.n == kChoices && error >= errors[kChoices - 1])) continue;
     std::size_t at = result.n < kChoices ? result.n++ : kChoices - 1;

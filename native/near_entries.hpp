@@ -27,8 +27,8 @@ class NearEntries {
  public:
   explicit NearEntries(std::span<const Rgba> palette);
 
-  /// The entries of the colour's kind whose excess is at most `limit`; if these are more than kChoices, the nearest.
-  /// `nearest` is the nearest of them. `weight`: the excess of a squared level.
+  /// The entries that the colour may become whose excess is at most `limit`; if these are more than kChoices, the
+  /// nearest. `nearest` is the nearest of them. `weight`: the excess of a squared level.
   [[nodiscard]] Choices of(Rgba color, std::uint8_t nearest, float weight, std::uint16_t limit) const;
 
  private:
@@ -36,8 +36,9 @@ class NearEntries {
     std::array<float, 4> point;
     float distance;  // to the one in whose list this is
     std::uint8_t index;
+    Kind kind;
   };
-  std::vector<std::vector<Entry>> lists_;  // for each entry those of its kind, itself first, by their distance
+  std::vector<std::vector<Entry>> lists_;  // for each entry all of them, itself first, by their distance
 };
 
 }  // namespace chromapress

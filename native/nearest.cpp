@@ -5,8 +5,10 @@
 #include <cassert>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "dispatch.hpp"
+#include "parallel.hpp"
 
 namespace chromapress {
 namespace {
@@ -18,7 +20,7 @@ using Int8x32 = std::int32_t __attribute__((vector_size(32)));
 using Double4 = double __attribute__((vector_size(32)));
 using Int4x64 = std::int64_t __attribute__((vector_size(32)));
 
-// The centres of one kind that may be the nearest of something, in ascending order of their number. In single
+// The centres that may be the nearest of something, in ascending order of their number. In single
 // precision, which only rules out; the double-precision centres decide.
 struct Candidates {
   std::size_t size = 0;
@@ -152,6 +154,37 @@ void label(const Columns& columns, std::size_t begin, std::size_t end, bool opaq
   }
 }
 
+template <std::size_t D>
+CHROMAPRESS_INLINE void label_points_in(const std::array<std::vector<float>, 4>& columns, std::size_t begin,
+                                        std::size_t end, const Candidates& candidates, std::uint8_t* labels) {
+  for (std::size_t i = begin; i < end; i += kFloatLanes) {
+    std::array<Float8, D> x;
+    for (std::size_t d = 0; d < D; ++d) load(x[d], &columns[d][i]);
+    Float8 least = Float8{} + std::numeric_limits<float>::infinity();
+    Int8x32 nearest{};
+    for (std::size_t c = 0; c < candidates.size; ++c) {
+      Float8 distance{};
+      for (std::size_t d = 0; d < D; ++d) distance += (x[d] - candidates.at[d][c]) * (x[d] - candidates.at[d][c]);
+      const Int8x32 closer = distance < least;
+      least = closer ? distance : least;
+      nearest = closer ? Int8x32{} + candidates.id[c] : nearest;
+    }
+    const std::size_t lanes = std::min(kFloatLanes, end - i);
+    for (std::size_t lane = 0; lane < lanes; ++lane) labels[i + lane] = static_cast<std::uint8_t>(nearest[lane]);
+  }
+}
+
+// As label(), in single precision; centres have no offset here.
+CHROMAPRESS_DISPATCH
+void label_points(const std::array<std::vector<float>, 4>& columns, std::size_t begin, std::size_t end, bool opaque,
+                  const Candidates& candidates, std::uint8_t* labels) {
+  if (opaque) {
+    label_points_in<3>(columns, begin, end, candidates, labels);
+  } else {
+    label_points_in<4>(columns, begin, end, candidates, labels);
+  }
+}
+
 // The least distance of each of some points to a candidate that is not its own.
 CHROMAPRESS_DISPATCH
 void least_of_others(const Columns& columns, std::size_t begin, std::size_t end, std::span<const Centre> centres,
@@ -175,13 +208,11 @@ void least_of_others(const Columns& columns, std::size_t begin, std::size_t end,
   }
 }
 
-constexpr std::size_t kAnyKind = kKinds;
-
-// The centres of a kind.
-void take_kind(std::span<const Centre> centres, std::size_t kind, Candidates& all) {
+// The centres that a colour of a kind may go to.
+void take_visible(std::span<const Centre> centres, Kind kind, Candidates& all) {
   all.size = 0;
   for (std::size_t c = 0; c < centres.size(); ++c) {
-    if (kind != kAnyKind && static_cast<std::size_t>(centres[c].kind) != kind) continue;
+    if (!may_become(kind, centres[c].kind)) continue;
     all.id[all.size] = static_cast<std::uint8_t>(c);
     for (std::size_t d = 0; d < 4; ++d) all.at[d][all.size] = static_cast<float>(centres[c].at[d]);
     all.offset[all.size++] = static_cast<float>(centres[c].offset);
@@ -200,103 +231,124 @@ void take_kept(const Candidates& from, const std::uint8_t* kept, Candidates& to)
   to.pad();
 }
 
-// Walks the tree: `whole(box, first_color, last_color, centre)` where one centre is left for a box, else
-// `single(begin, end, opaque, ids, count)` for the colours of a leaf.
-template <typename Whole, typename Single>
-void walk(const BoxTree& tree, std::span<const Centre> centres, Whole whole, Single single) {
+// visit(g, opaque, candidates) for each of some groups.
+template <typename Visit>
+void for_each_group(const BoxTree& tree, std::span<const Centre> centres, GroupRange range, Visit visit) {
   Candidates all{}, of_group{};
-  std::array<std::uint8_t, kMaxColors> kept, ids;
-  for (std::size_t kind = 0; kind < kKinds; ++kind) {
-    const Box& root = tree.kinds[kind];
-    if (root.begin == root.end) continue;
-    const bool opaque = static_cast<Kind>(kind) == Kind::opaque;
-    take_kind(centres, kind, all);
-    for (std::size_t g = root.begin; g < root.end; ++g) {
-      const Box& group = tree.groups[g];
-      of_group.size = rule_out(group, opaque, all, kept.data());
-      if (of_group.size == 1) {
-        whole(group, tree.leaves[group.begin].begin, tree.leaves[group.end - 1].end, all.id[kept[0]]);
-        continue;
-      }
+  std::array<std::uint8_t, kMaxColors> kept;
+  for (std::size_t k = 0; k < kKinds; ++k) {
+    const auto kind = static_cast<Kind>(k);
+    const std::size_t begin = std::max<std::size_t>(tree.kinds[k].begin, range.begin);
+    const std::size_t end = std::min<std::size_t>(tree.kinds[k].end, range.end);
+    if (begin >= end) continue;
+    take_visible(centres, kind, all);
+    for (std::size_t g = begin; g < end; ++g) {
+      of_group.size = rule_out(tree.groups[g], kind == Kind::opaque, all, kept.data());
       take_kept(all, kept.data(), of_group);
-      for (std::size_t l = group.begin; l < group.end; ++l) {
-        const Box& leaf = tree.leaves[l];
-        const std::size_t count = rule_out(leaf, opaque, of_group, kept.data());
-        for (std::size_t i = 0; i < count; ++i) ids[i] = of_group.id[kept[i]];
-        if (count == 1) {
-          whole(leaf, leaf.begin, leaf.end, ids[0]);
-        } else {
-          single(leaf.begin, leaf.end, opaque, ids.data(), count);
-        }
-      }
+      visit(g, kind == Kind::opaque, of_group);
     }
   }
 }
 
+// Walks the tree: `whole(box, first_color, last_color, centre)` where one centre is left for a box, else
+// `single(begin, end, opaque, ids, count)` for the colours of a leaf.
+template <typename Whole, typename Single>
+void walk(const BoxTree& tree, std::span<const Centre> centres, GroupRange range, Whole whole, Single single) {
+  std::array<std::uint8_t, kMaxColors> kept;
+  for_each_group(tree, centres, range, [&](std::size_t g, bool opaque, const Candidates& of_group) {
+    const Box& group = tree.groups[g];
+    if (of_group.size == 1) {
+      whole(group, tree.leaves[group.begin].begin, tree.leaves[group.end - 1].end, of_group.id[0]);
+      return;
+    }
+    for (std::size_t l = group.begin; l < group.end; ++l) {
+      const Box& leaf = tree.leaves[l];
+      const std::size_t count = rule_out(leaf, opaque, of_group, kept.data());
+      for (std::size_t i = 0; i < count; ++i) kept[i] = of_group.id[kept[i]];
+      if (count == 1) {
+        whole(leaf, leaf.begin, leaf.end, kept[0]);
+      } else {
+        single(leaf.begin, leaf.end, opaque, kept.data(), count);
+      }
+    }
+  });
+}
+
 }  // namespace
 
+Point best_place(Kind kind, const Totals& totals) {
+  if (kind == Kind::transparent) return {};
+  Point mean = totals.mean();
+  if (kind == Kind::opaque) mean[3] = 255;
+  return mean;
+}
+
 std::vector<Totals> nearest_totals(const BoxTree& tree, std::span<const Centre> centres) {
-  std::vector<Totals> totals(centres.size());
   std::vector<std::uint8_t> labels(tree.size());
-  walk(
-      tree, centres,
-      [&](const Box& box, std::size_t, std::size_t, std::uint8_t centre) { totals[centre].add(box.totals); },
-      [&](std::size_t begin, std::size_t end, bool opaque, const std::uint8_t* ids, std::size_t count) {
-        label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
-        for (std::size_t i = begin; i < end; ++i) totals[labels[i]].add(tree.weight[i], tree.point(i));
-      });
-  return totals;
+  std::vector<std::vector<Totals>> totals(tree.parts.size());
+  in_parallel(tree.parts.size(), tree.threads, [&](std::size_t part) {
+    std::vector<Totals>& sums = totals[part];
+    sums.resize(centres.size());
+    walk(
+        tree, centres, tree.parts[part],
+        [&](const Box& box, std::size_t, std::size_t, std::uint8_t centre) { sums[centre].add(box.totals); },
+        [&](std::size_t begin, std::size_t end, bool opaque, const std::uint8_t* ids, std::size_t count) {
+          label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
+          for (std::size_t i = begin; i < end; ++i) sums[labels[i]].add(tree.weight[i], tree.point(i));
+        });
+  });
+  for (std::size_t part = 1; part < totals.size(); ++part) {
+    for (std::size_t j = 0; j < centres.size(); ++j) totals[0][j].add(totals[part][j]);
+  }
+  return std::move(totals[0]);
 }
 
 std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres) {
   std::vector<std::uint8_t> labels(tree.size());
-  walk(
-      tree, centres,
-      [&](const Box&, std::size_t begin, std::size_t end, std::uint8_t centre) {
-        std::fill(labels.begin() + static_cast<std::ptrdiff_t>(begin),
-                  labels.begin() + static_cast<std::ptrdiff_t>(end), centre);
-      },
-      [&](std::size_t begin, std::size_t end, bool opaque, const std::uint8_t* ids, std::size_t count) {
-        label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
-      });
+  in_parallel(tree.parts.size(), tree.threads, [&](std::size_t part) {
+    walk(
+        tree, centres, tree.parts[part],
+        [&](const Box&, std::size_t begin, std::size_t end, std::uint8_t centre) {
+          std::fill(labels.begin() + static_cast<std::ptrdiff_t>(begin),
+                    labels.begin() + static_cast<std::ptrdiff_t>(end), centre);
+        },
+        [&](std::size_t begin, std::size_t end, bool opaque, const std::uint8_t* ids, std::size_t count) {
+          label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
+        });
+  });
   return labels;
 }
 
 std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> centres,
                                    std::span<const std::uint8_t> own) {
   std::vector<double> least(tree.size());
-  Candidates all{}, of_group{};
-  std::array<std::uint8_t, kMaxColors> kept;
-  take_kind(centres, kAnyKind, all);
-  for (const Box& group : tree.groups) {
-    of_group.size = rule_out_but_two(group, all, kept.data());
-    take_kept(all, kept.data(), of_group);
-    for (std::size_t l = group.begin; l < group.end; ++l) {
-      const Box& leaf = tree.leaves[l];
-      const std::size_t count = rule_out_but_two(leaf, of_group, kept.data());
-      for (std::size_t i = 0; i < count; ++i) kept[i] = of_group.id[kept[i]];
-      least_of_others(tree.x, leaf.begin, leaf.end, centres, kept.data(), count, own.data(), least.data());
+  Candidates all{};
+  take_visible(centres, Kind::translucent, all);
+  in_parallel(tree.parts.size(), tree.threads, [&](std::size_t part) {
+    Candidates of_group{};
+    std::array<std::uint8_t, kMaxColors> kept;
+    for (std::size_t g = tree.parts[part].begin; g < tree.parts[part].end; ++g) {
+      const Box& group = tree.groups[g];
+      of_group.size = rule_out_but_two(group, all, kept.data());
+      take_kept(all, kept.data(), of_group);
+      for (std::size_t l = group.begin; l < group.end; ++l) {
+        const Box& leaf = tree.leaves[l];
+        const std::size_t count = rule_out_but_two(leaf, of_group, kept.data());
+        for (std::size_t i = 0; i < count; ++i) kept[i] = of_group.id[kept[i]];
+        least_of_others(tree.x, leaf.begin, leaf.end, centres, kept.data(), count, own.data(), least.data());
+      }
     }
-  }
+  });
   return least;
 }
 
-std::vector<std::uint8_t> nearest_to_leaves(const BoxTree& tree, std::span<const Centre> centres) {
-  std::vector<std::uint8_t> labels(tree.leaves.size());
-  Candidates all{};
-  std::array<std::uint8_t, kMaxColors> kept;
-  for (std::size_t kind = 0; kind < kKinds; ++kind) {
-    const Box& root = tree.kinds[kind];
-    if (root.begin == root.end) continue;
-    const bool opaque = static_cast<Kind>(kind) == Kind::opaque;
-    take_kind(centres, kind, all);
-    for (std::size_t g = root.begin; g < root.end; ++g) {
-      const Box& group = tree.groups[g];
-      const std::size_t count = rule_out(group, opaque, all, kept.data());
-      for (std::size_t i = 0; i < count; ++i) kept[i] = all.id[kept[i]];
-      label(tree.leaf_mean, group.begin, group.end, opaque, centres, kept.data(), count, labels.data());
-    }
-  }
+std::vector<std::uint8_t> nearest_to_points(const BoxTree& tree, const Points& points,
+                                            std::span<const Centre> centres) {
+  std::vector<std::uint8_t> labels(points.size());
+  const GroupRange all{0, tree.groups.size()};
+  for_each_group(tree, centres, all, [&](std::size_t g, bool opaque, const Candidates& of_group) {
+    label_points(points.mean, g == 0 ? 0 : points.ends[g - 1], points.ends[g], opaque, of_group, labels.data());
+  });
   return labels;
 }
 

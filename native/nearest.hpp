@@ -18,8 +18,11 @@ struct Centre {
   double offset = 0;
 };
 
-/// The totals of the colours nearest to each centre (the first of equals). A colour sees only centres of its own
-/// kind, of which there must be one. At most 256 centres.
+/// Where a centre of a kind is best for some colours: at their mean, but opaque and transparent ones keep their alpha.
+Point best_place(Kind kind, const Totals& totals);
+
+/// The totals of the colours nearest to each centre (the first of equals). A colour sees only centres that it
+/// `may_become`, of which there must be one. At most 256 centres.
 std::vector<Totals> nearest_totals(const BoxTree& tree, std::span<const Centre> centres);
 
 /// For each colour, in the tree's order, the nearest centre (the first of equals).
@@ -30,7 +33,7 @@ std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Ce
 std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> centres,
                                    std::span<const std::uint8_t> own);
 
-/// For the mean of each leaf the nearest centre, near ties either way.
-std::vector<std::uint8_t> nearest_to_leaves(const BoxTree& tree, std::span<const Centre> centres);
+/// For each point the nearest centre that it may become, near ties either way.
+std::vector<std::uint8_t> nearest_to_points(const BoxTree& tree, const Points& points, std::span<const Centre> centres);
 
 }  // namespace chromapress

@@ -81,6 +81,7 @@ void move_centres(const Pixels& pixels, Shaped& shaped, const std::array<bool, k
     if (counts[c] == 0 || keeps[c]) continue;
     Point mean = sums[c];
     for (double& v : mean) v /= counts[c];
+    if (kind_of(shaped.palette[c]) == Kind::opaque) mean[3] = 255;
     const Rgba color = to_straight(mean);
     if (kind_of(color) == kind_of(shaped.palette[c])) shaped.palette[c] = color;
   }

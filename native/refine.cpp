@@ -25,23 +25,26 @@ struct Moments {
   Totals totals;
   std::array<Point, 4> product{};
 
-  void add(double weight, const Point& p) {
-    totals.add(weight, p);
+  void add(const Totals& point) {
+    totals.add(point);
+    const Point p = point.mean();
     for (std::size_t i = 0; i < 4; ++i) {
-      for (std::size_t j = 0; j <= i; ++j) product[i][j] += weight * p[i] * p[j];
+      for (std::size_t j = 0; j <= i; ++j) product[i][j] += point.sum[i] * p[j];
     }
   }
 };
 
-Split best_split(const Moments& moments, std::size_t cluster) {
+Split best_split(const Moments& moments, std::size_t cluster, Kind kind) {
   // Cutting a normal distribution at its mean takes 2 / pi of the variance along the axis; what the neighbours then
   // gain, and what merged clusters lose less than their cost, is as much again. Measured on photographs.
   constexpr double kGain = 1.3;
   constexpr int kPowerIterations = 6;
+  if (kind == Kind::transparent) return {cluster, 0, {}};
+  const std::size_t dimensions = kind == Kind::opaque ? 3 : 4;
   const Point mean = moments.totals.mean();
-  std::array<Point, 4> covariance;
-  for (std::size_t i = 0; i < 4; ++i) {
-    for (std::size_t j = 0; j < 4; ++j) {
+  std::array<Point, 4> covariance{};
+  for (std::size_t i = 0; i < dimensions; ++i) {
+    for (std::size_t j = 0; j < dimensions; ++j) {
       covariance[i][j] = moments.product[std::max(i, j)][std::min(i, j)] / moments.totals.weight - mean[i] * mean[j];
     }
   }
@@ -71,7 +74,7 @@ std::vector<Merge> cheapest_merges(std::span<const Centre> centres, std::span<co
     Merge best{j, j, own > 0 ? -1.0 : 0.0};  // a cluster without boxes is free already
     for (std::size_t i = first; own > 0 && i < centres.size(); ++i) {
       const double other = moments[i].totals.weight;
-      if (i == j || !(other > 0) || centres[i].kind != centres[j].kind) continue;
+      if (i == j || !(other > 0) || !may_become(centres[j].kind, centres[i].kind)) continue;
       const double cost = own * other / (own + other) * squared_distance(centres[i].at, centres[j].at);
       if (best.cost < 0 || cost < best.cost) best = {i, j, cost};
     }
@@ -84,7 +87,7 @@ std::vector<Merge> cheapest_merges(std::span<const Centre> centres, std::span<co
 std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> moments, std::size_t first) {
   std::vector<Split> splits;
   for (std::size_t j = first; j < centres.size(); ++j) {
-    if (moments[j].totals.weight > 0) splits.push_back(best_split(moments[j], j));
+    if (moments[j].totals.weight > 0) splits.push_back(best_split(moments[j], j, centres[j].kind));
   }
   std::vector<Merge> merges = cheapest_merges(centres, moments, first);
   std::stable_sort(splits.begin(), splits.end(), [](const Split& a, const Split& b) { return a.gain > b.gain; });
@@ -102,7 +105,7 @@ std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> 
     if (merge->into != merge->freed) {
       Totals together = moments[merge->into].totals;
       together.add(moments[merge->freed].totals);
-      centres[merge->into].at = together.mean();
+      centres[merge->into].at = best_place(centres[merge->into].kind, together);
     }
     centres[merge->freed] = centres[split.cluster];
     for (std::size_t d = 0; d < 4; ++d) {
@@ -114,56 +117,67 @@ std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> 
   return done;
 }
 
-// A pass of Lloyd over the leaves, as if all colours of one were its mean; the clusters found.
-std::vector<Moments> pass_over_leaves(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first) {
-  const std::vector<std::uint8_t> labels = nearest_to_leaves(tree, centres);
-  std::vector<Moments> moments(centres.size());
-  for (std::size_t l = 0; l < labels.size(); ++l) {
-    const Totals& leaf = tree.leaves[l].totals;
-    moments[labels[l]].add(leaf.weight,
-                           {tree.leaf_mean[0][l], tree.leaf_mean[1][l], tree.leaf_mean[2][l], tree.leaf_mean[3][l]});
-  }
-  for (std::size_t j = first; j < centres.size(); ++j) {
-    if (moments[j].totals.weight > 0) centres[j].at = moments[j].totals.mean();
-  }
-  return moments;
+// Moves a centre by `factor` times the way to the mean of its colours. 1 is Lloyd's step; nearly 2 gets there in fewer.
+void step(Centre& centre, const Totals& totals, double factor) {
+  if (!(totals.weight > 0)) return;
+  const Point best = best_place(centre.kind, totals);
+  for (std::size_t d = 0; d < 4; ++d) centre.at[d] += factor * (best[d] - centre.at[d]);
 }
 
-// The same over the colours themselves.
-std::vector<Moments> pass_over_colors(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first) {
-  const std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
-  std::vector<Moments> moments(centres.size());
-  for (std::size_t i = 0; i < labels.size(); ++i) moments[labels[i]].add(tree.weight[i], tree.point(i));
-  for (std::size_t j = first; j < centres.size(); ++j) {
-    if (moments[j].totals.weight > 0) centres[j].at = moments[j].totals.mean();
-  }
-  return moments;
+// A pass over points, as if all colours that one stands for were its mean.
+void pass_over(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first,
+               double factor) {
+  const std::vector<std::uint8_t> labels = nearest_to_points(tree, points, centres);
+  std::vector<Totals> totals(centres.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) totals[labels[i]].add(points.totals[i]);
+  for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], totals[j], factor);
 }
 
-// Moves each centre by `factor` times the way to its mean. 1 is Lloyd's step; nearly 2 gets there in fewer passes.
-void relaxed_pass(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first, double factor) {
+// A pass of Lloyd over points, then swaps; returns how many.
+std::size_t swap_over(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first) {
+  const std::vector<std::uint8_t> labels = nearest_to_points(tree, points, centres);
+  std::vector<Moments> moments(centres.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) moments[labels[i]].add(points.totals[i]);
+  for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], moments[j].totals, 1);
+  return swap_centres(centres, moments, first);
+}
+
+void pass_over_colors(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first, double factor) {
   const std::vector<Totals> totals = nearest_totals(tree, centres);
-  for (std::size_t j = first; j < centres.size(); ++j) {
-    if (!(totals[j].weight > 0)) continue;
-    const Point mean = totals[j].mean();
-    for (std::size_t d = 0; d < 4; ++d) centres[j].at[d] += factor * (mean[d] - centres[j].at[d]);
-  }
+  for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], totals[j], factor);
 }
+
+// With so many points to a centre, what they blur makes no difference, or little to the first rounds.
+constexpr std::size_t kLeaves = 100, kHalves = 20, kLeavesAtFirst = 4;
 
 }  // namespace
 
-void refine(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first) {
-  constexpr int kLeafRounds = 3;
-  constexpr int kPasses = 3;
+Refinement::Refinement(const BoxTree& tree, std::span<const std::size_t> ks)
+    : tree_(tree), leaves_(points_of_leaves(tree)) {
+  const std::size_t most = *std::max_element(ks.begin(), ks.end());
+  if (leaves_.size() >= kLeaves * most) return;
+  halves_ = points_of_halved_leaves(tree);
+  if (halves_.size() < kHalves * most) colors_ = points_of_colors(tree);
+}
+
+const Points& Refinement::points_for(std::size_t k) const {
+  if (leaves_.size() >= kLeaves * k) return leaves_;
+  return halves_.size() >= kHalves * k ? halves_ : colors_;
+}
+
+void Refinement::operator()(std::vector<Centre>& centres, std::size_t first) const {
   constexpr double kRelaxation = 1.9;
-  for (int round = 0; round < kLeafRounds; ++round) {
-    pass_over_leaves(tree, centres, first);
-    if (swap_centres(centres, pass_over_leaves(tree, centres, first), first) == 0) break;
+  const Points& points = points_for(centres.size());
+  const Points& at_first = leaves_.size() >= kLeavesAtFirst * centres.size() ? leaves_ : points;
+  // Where a pass is cheap, swaps are looked for longer.
+  for (int round = 0; round < (&points == &leaves_ ? 8 : 3); ++round) {
+    pass_over(tree_, at_first, centres, first, 1);
+    if (swap_over(tree_, at_first, centres, first) == 0) break;
   }
-  for (int pass = 0; pass < kPasses; ++pass) relaxed_pass(tree, centres, first, kRelaxation);
-  swap_centres(centres, pass_over_colors(tree, centres, first), first);
-  for (int pass = 1; pass < kPasses; ++pass) relaxed_pass(tree, centres, first, kRelaxation);
-  relaxed_pass(tree, centres, first, 1);
+  for (int pass = 0; pass < 3; ++pass) pass_over(tree_, points, centres, first, kRelaxation);
+  swap_over(tree_, points, centres, first);
+  for (int pass = 0; pass < 2; ++pass) pass_over(tree_, points, centres, first, kRelaxation);
+  for (const double factor : {kRelaxation, kRelaxation, 1.0}) pass_over_colors(tree_, centres, first, factor);
 }
 
 }  // namespace chromapress

@@ -3,9 +3,10 @@
 // Lloyd stops at the first local minimum. Here, between its passes, pairs of centres that cost little together are
 // merged and the centres set free are put where a cluster gains most by being split (after the utility idea of Patane
 // and Russo, "The enhanced LBG algorithm", Neural Networks 14, 2001), and the steps to the means are longer than
-// Lloyd's.
+// Lloyd's. All but the last passes are over few points that stand for the colours.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "box_tree.hpp"
@@ -13,7 +14,19 @@
 
 namespace chromapress {
 
-/// Moves the centres from `first` on; the number of centres stays. Deterministic.
-void refine(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first);
+class Refinement {
+ public:
+  /// For each of `ks` centres; the tree must outlive it.
+  Refinement(const BoxTree& tree, std::span<const std::size_t> ks);
+
+  /// Moves the centres from `first` on; their number, one of the `ks`, stays.
+  void operator()(std::vector<Centre>& centres, std::size_t first) const;
+
+ private:
+  [[nodiscard]] const Points& points_for(std::size_t k) const;
+
+  const BoxTree& tree_;
+  Points leaves_, halves_, colors_;  // the latter two only where a k needs them
+};
 
 }  // namespace chromapress

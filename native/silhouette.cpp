@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
-#include "box_tree.hpp"
 #include "nearest.hpp"
 
 namespace chromapress {
@@ -21,7 +22,7 @@ struct Clusters {
 
 Clusters clusters_of(const BoxTree& tree, std::span<const std::uint8_t> labels) {
   std::array<Totals, kMaxColors> totals{};
-  for (std::size_t i = 0; i < tree.size(); ++i) totals[labels[tree.order[i]]].add(tree.weight[i], tree.point(i));
+  for (std::size_t i = 0; i < tree.size(); ++i) totals[labels[i]].add(tree.weight[i], tree.point(i));
   Clusters clusters;
   for (std::size_t label = 0; label < kMaxColors; ++label) {
     if (!(totals[label].weight > 0)) continue;
@@ -31,7 +32,7 @@ Clusters clusters_of(const BoxTree& tree, std::span<const std::uint8_t> labels) 
   }
   // A second pass, around the mean, so that equal colours have a variance of exactly or nearly 0.
   for (std::size_t i = 0; i < tree.size(); ++i) {
-    Centre& c = clusters.centres[clusters.of_label[labels[tree.order[i]]]];
+    Centre& c = clusters.centres[clusters.of_label[labels[i]]];
     c.offset += tree.weight[i] * squared_distance(tree.point(i), c.at);
   }
   for (std::size_t j = 0; j < clusters.centres.size(); ++j) clusters.centres[j].offset /= clusters.weights[j];
@@ -44,10 +45,18 @@ double silhouette(const HistogramView& view, std::span<const std::uint8_t> label
   validate(view);
   if (labels.size() != view.colors.size()) throw std::invalid_argument("labels and colors differ in length");
   const BoxTree tree = build_box_tree(view, ColorSpace::srgb);
+  std::vector<std::uint8_t> ordered(labels.size());
+  for (std::size_t i = 0; i < tree.size(); ++i) ordered[i] = labels[tree.order[i]];
+  const double score = silhouette(tree, ordered);
+  if (std::isnan(score)) throw std::invalid_argument("a silhouette needs at least two clusters");
+  return score;
+}
+
+double silhouette(const BoxTree& tree, std::span<const std::uint8_t> labels) {
   const Clusters clusters = clusters_of(tree, labels);
-  if (clusters.centres.size() < 2) throw std::invalid_argument("a silhouette needs at least two clusters");
+  if (clusters.centres.size() < 2) return std::numeric_limits<double>::quiet_NaN();
   std::vector<std::uint8_t> own(tree.size());
-  for (std::size_t i = 0; i < tree.size(); ++i) own[i] = clusters.of_label[labels[tree.order[i]]];
+  for (std::size_t i = 0; i < tree.size(); ++i) own[i] = clusters.of_label[labels[i]];
   const std::vector<double> others = nearest_others(tree, clusters.centres, own);
 
   double sum = 0, pixels = 0;

@@ -14,7 +14,7 @@ std::uint8_t by_definition(const Point& x, Kind kind, const std::vector<Centre>&
   std::size_t best = 0;
   for (std::size_t j = 0; j < centres.size(); ++j) {
     const double distance = squared_distance(x, centres[j].at) + centres[j].offset;
-    if (centres[j].kind == kind && distance < least) {
+    if (may_become(kind, centres[j].kind) && distance < least) {
       least = distance;
       best = j;
     }

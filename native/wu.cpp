@@ -19,7 +19,6 @@ struct Item {
 
 struct Part {
   std::span<Item> items;
-  Kind kind = Kind::opaque;
   Totals totals;
   // The best cut: the squared error that it removes (below 0: there is no cut), and what goes to the left of it.
   double gain = -1;
@@ -35,10 +34,9 @@ std::size_t bin_of(double v, double lo, double scale) {
 
 bool Part::is_left(const Item& item) const { return bin_of(item.at[axis], lo, scale) < cut; }
 
-Part make_part(std::span<Item> items, Kind kind) {
+Part make_part(std::span<Item> items) {
   Part part;
   part.items = items;
-  part.kind = kind;
   Point lo = items[0].at, hi = items[0].at;
   for (const Item& item : items) {
     part.totals.add(item.totals);
@@ -95,14 +93,20 @@ std::vector<Item> items_of(const BoxTree& tree, Kind kind, bool use_leaves) {
 
 }  // namespace
 
-std::vector<Centre> wu_centres(const BoxTree& tree, std::size_t k) {
-  const bool use_leaves = tree.leaves.size() >= kLeavesPerCentre * k;
+WuCuts::WuCuts(const BoxTree& tree, std::size_t most) : most_by_leaves_(tree.leaves.size() / kLeavesPerCentre) {
+  if (most_by_leaves_ > 0) by_leaves_ = cut(tree, std::min(most, most_by_leaves_), true);
+  if (most > most_by_leaves_) by_colors_ = cut(tree, most, false);
+}
+
+WuCuts::History WuCuts::cut(const BoxTree& tree, std::size_t most, bool use_leaves) {
   std::array<std::vector<Item>, kKinds> items;
   std::vector<Part> parts;
+  History history;
   for (std::size_t kind = 0; kind < kKinds; ++kind) {
     if (!tree.has(static_cast<Kind>(kind))) continue;
     items[kind] = items_of(tree, static_cast<Kind>(kind), use_leaves);
-    parts.push_back(make_part(items[kind], static_cast<Kind>(kind)));
+    parts.push_back(make_part(items[kind]));
+    history.first.push_back({parts.back().totals.mean(), static_cast<Kind>(kind), 0});
   }
 
   // Positions in `parts`, greatest gain first, then the oldest.
@@ -111,7 +115,7 @@ std::vector<Centre> wu_centres(const BoxTree& tree, std::size_t k) {
   };
   std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(less)> queue(less);
   for (std::size_t i = 0; i < parts.size(); ++i) queue.push(i);
-  while (parts.size() < k && !queue.empty()) {
+  while (parts.size() < most && !queue.empty()) {
     const std::size_t i = queue.top();
     queue.pop();
     const Part part = parts[i];
@@ -119,14 +123,23 @@ std::vector<Centre> wu_centres(const BoxTree& tree, std::size_t k) {
     const auto middle =
         std::partition(part.items.begin(), part.items.end(), [&part](const Item& item) { return part.is_left(item); });
     const auto left = static_cast<std::size_t>(middle - part.items.begin());
-    parts[i] = make_part(part.items.first(left), part.kind);
-    parts.push_back(make_part(part.items.subspan(left), part.kind));
+    parts[i] = make_part(part.items.first(left));
+    parts.push_back(make_part(part.items.subspan(left)));
+    history.cuts.push_back({i, parts[i].totals.mean(), parts.back().totals.mean()});
     queue.push(i);
     queue.push(parts.size() - 1);
   }
+  return history;
+}
 
-  std::vector<Centre> centres;
-  for (const Part& part : parts) centres.push_back({part.totals.mean(), part.kind, 0});
+std::vector<Centre> WuCuts::centres(std::size_t k) const {
+  const History& history = k <= most_by_leaves_ ? by_leaves_ : by_colors_;
+  std::vector<Centre> centres = history.first;
+  for (const Cut& cut : history.cuts) {
+    if (centres.size() >= k) break;
+    centres[cut.part].at = cut.left;
+    centres.push_back({cut.right, centres[cut.part].kind, 0});
+  }
   return centres;
 }
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from chromapress import engine
 from chromapress.config import Palette, Quality
 from chromapress.flat_colors import FlatColors, flat_colors
-from chromapress.histogram import Histogram, premultiplied
+from chromapress.histogram import Histogram, for_choice, premultiplied
 from chromapress.quality import histogram_delta_e, reached
 
 RULES: Final[tuple[str, ...]] = ("fixed", "silhouette", "silhouette_floor", "quality")
@@ -129,7 +129,11 @@ def count_flat(histogram: Histogram, palette: Palette) -> FlatColors:
 
 
 def choose(histogram: Histogram, palette: Palette, quality: Quality) -> Choice:
-    """The number of colours for one image, with the curve it was chosen from."""
+    """The number of colours for one image, with the curve it was chosen from.
+
+    Of more than EXACT_COLORS colours, the choice is made on cells of them.
+    """
+    histogram = for_choice([histogram])
 
     def tried(k: int) -> Candidate:
         return measure(histogram, k, palette, quality)

@@ -129,14 +129,15 @@ def _unknown(content: bytes) -> tuple[str, str]:
 
 def _upright_srgb(image: Image.Image) -> NDArray[np.uint8]:
     profile = image.info.get("icc_profile")
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode in _DEEP_GREY:
-        return _from_deep_grey(upright)
-    if upright.mode in ("I", "F"):
-        raise _rejected("unsupported", f"samples of 32 bits (mode {upright.mode})")
-    if not upright.has_transparency_data:
-        return np.asarray(_to_srgb(upright, profile))
-    rgba = upright.convert("RGBA")
+    # In place, and no conversion to the mode that it has: each copy of a large image is hundreds of megabytes.
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode in _DEEP_GREY:
+        return _from_deep_grey(image)
+    if image.mode in ("I", "F"):
+        raise _rejected("unsupported", f"samples of 32 bits (mode {image.mode})")
+    if not image.has_transparency_data:
+        return np.asarray(_to_srgb(image, profile))
+    rgba = image.convert("RGBA")
     alpha = np.asarray(rgba.getchannel("A"))
     rgb = np.asarray(_to_srgb(rgba.convert("RGB"), profile))
     return rgb if (alpha == 255).all() else np.dstack([rgb, alpha])
@@ -156,8 +157,12 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
                     return converted
         except (ImageCms.PyCMSError, OSError, ValueError):
             # The profile is damaged or of another colour model than the pixels.
-            return plain.convert("RGB")
-    return plain.convert("RGB")
+            return _rgb(plain)
+    return _rgb(plain)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_deep_grey(image: Image.Image) -> NDArray[np.uint8]:

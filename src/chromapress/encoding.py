@@ -15,6 +15,8 @@ from chromapress.config import Compression
 from chromapress.outcome import Outcome
 
 PALETTE_CODECS: Final = ("png", "webp")
+# Compared at a time: a large image's copies as RGBA would take a gigabyte.
+_CHECKED_PIXELS: Final = 1 << 20
 
 
 class EncodingError(RuntimeError):
@@ -47,13 +49,21 @@ def encode(palette: NDArray[np.uint8], indices: NDArray[np.uint8], compression: 
 
 def check(encoded: Encoded, palette: NDArray[np.uint8], indices: NDArray[np.uint8]) -> None:
     """EncodingError where Pillow sees other pixels than palette[indices]; what is fully transparent has no colour."""
+    height, width = indices.shape
+    rows = max(1, _CHECKED_PIXELS // width)
     with Image.open(io.BytesIO(encoded.content)) as image:
-        decoded = np.asarray(image.convert("RGBA"))
-    wanted = palette[indices]
+        same = image.size == (width, height) and all(
+            _equal(image.crop((0, top, width, min(top + rows, height))), palette[indices[top : top + rows]])
+            for top in range(0, height, rows)
+        )
+    if not same:
+        raise EncodingError(f"the {encoded.codec} file of {width}x{height} pixels decodes to something else")
+
+
+def _equal(shown: Image.Image, wanted: NDArray[np.uint8]) -> bool:
+    decoded = np.asarray(shown.convert("RGBA"))
     visible = wanted[..., 3:] > 0
-    if decoded.shape != wanted.shape or not np.array_equal(decoded * visible, wanted * visible):
-        size = f"{indices.shape[1]}x{indices.shape[0]}"
-        raise EncodingError(f"the {encoded.codec} file of {size} pixels decodes to something else")
+    return np.array_equal(decoded * visible, wanted * visible)
 
 
 def outcome(lossless: bool, new_size_bytes: int, source_size_bytes: int, compression: Compression) -> Outcome:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chromapress import engine
+
+# k is chosen on no more colours than about this; all 2^24 opaque ones, in cells of four levels a side, are as many.
+EXACT_COLORS: Final = 1 << 18
+_COARSEST_SHIFT: Final = 4
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,7 @@ class Histogram:
 
     colors: NDArray[np.uint8]  # [n, 4] straight RGBA, sorted
     counts: NDArray[np.int64]  # [n]
+    scatter: float = 0.0  # where a colour stands for several: their squared distances from it, summed over the pixels
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8]) -> Histogram:
@@ -36,7 +42,10 @@ class Histogram:
         return self.colors.tobytes(), self.counts.astype(np.uint32).tobytes()
 
     def binned(self, shift: int) -> Histogram:
-        """One colour, the mean by counts, for each cell of 2^shift levels a side; kinds of opacity stay apart."""
+        """One colour, the mean by counts, for each cell of 2^shift levels a side; kinds of opacity stay apart.
+
+        Its quality with a palette is that of the whole, as long as the colours of a cell share an entry.
+        """
         alpha = self.colors[:, 3]
         kind = np.where(alpha == 0, 0, np.where(alpha == 255, 2, 1)).astype(np.uint64)
         cells = (self.colors >> shift).astype(np.uint64) @ np.array([1 << 26, 1 << 18, 1 << 10, 1 << 2], np.uint64)
@@ -46,8 +55,10 @@ class Histogram:
             np.bincount(cell, weights=self.counts * self.colors[:, channel].astype(np.int64)) for channel in range(4)
         ]
         colors = np.rint(np.array(sums).T / counts[:, None]).astype(np.uint8)
+        error = premultiplied(self.colors) - premultiplied(colors)[cell]
+        scatter = float(np.einsum("ij,ij,i->", error, error, self.counts))
         order = np.lexsort(colors.T[::-1])
-        return Histogram(colors[order], counts[order].astype(np.int64))
+        return Histogram(colors[order], counts[order].astype(np.int64), self.scatter + scatter)
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -69,8 +80,21 @@ class Histogram:
     def psnr_db(self, palette: NDArray[np.uint8], labels: NDArray[np.uint8]) -> float:
         """PSNR of the image whose every colour is replaced by palette[label]: over RGB, or premultiplied RGBA."""
         error = premultiplied(self.colors) - premultiplied(palette)[labels]
-        total = float(np.square(error).sum(axis=1) @ self.counts)
+        total = float(np.square(error).sum(axis=1) @ self.counts) + self.scatter
         return psnr_db(total / self.pixels, channels=3 if self.is_opaque else 4)
+
+
+def for_choice(blocks: list[Histogram]) -> Histogram:
+    """One histogram of several that share no cell, in cells as fine as EXACT_COLORS allows."""
+    for shift in range(1, _COARSEST_SHIFT + 1):
+        if sum(map(len, blocks)) <= EXACT_COLORS:
+            break
+        blocks = [block.binned(shift) for block in blocks]
+    return Histogram(
+        np.concatenate([one.colors for one in blocks]),
+        np.concatenate([one.counts for one in blocks]),
+        sum(one.scatter for one in blocks),
+    )
 
 
 def premultiplied(rgba: NDArray[np.uint8]) -> NDArray[np.float64]:

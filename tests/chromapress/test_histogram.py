@@ -3,12 +3,14 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chromapress import engine
-from chromapress.histogram import Histogram, premultiplied, psnr_db, straight
+from chromapress.histogram import Histogram, for_choice, premultiplied, psnr_db, straight
 from tests.engine.strategies import images, palettes
+from tests.landing_set import photograph
 
 
 @given(images())
@@ -77,3 +79,19 @@ def test_cells_hold_all_pixels_and_keep_kinds_apart(pixels: np.ndarray, shift: i
     assert len(binned) == len(cells)
     assert binned.colors.tolist() == sorted(binned.colors.tolist())
     assert len(np.unique(binned.colors, axis=0)) == len(binned)
+
+
+def test_cells_have_the_quality_and_the_silhouette_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Histogram.of(np.asarray(photograph("coffee.png", 0, 0)))
+    monkeypatch.setattr("chromapress.histogram.EXACT_COLORS", 5000)
+    coarse = for_choice([whole])
+    assert len(coarse) <= 5000 < len(whole)
+    assert coarse.pixels == whole.pixels
+    clustering = engine.kmeans(coarse.colors, coarse.counts, 12)
+    qualities, silhouettes = [], []
+    for one in (whole, coarse):
+        labels = engine.map_colors(one.colors, clustering.palette)
+        qualities.append(one.psnr_db(clustering.palette, labels))
+        silhouettes.append(engine.silhouette(one.colors, one.counts, labels))
+    assert qualities[1] == pytest.approx(qualities[0], abs=0.05)
+    assert silhouettes[1] == pytest.approx(silhouettes[0], abs=0.02)

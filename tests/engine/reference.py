@@ -31,6 +31,12 @@ def kind(colors: U8) -> NDArray[np.int64]:
     return (colors[:, 3] > 0).astype(np.int64) + (colors[:, 3] == 255)
 
 
+def may_become(colors: U8, palette: U8) -> NDArray[np.bool_]:
+    """[n, k]: transparent and opaque colours keep their alpha, translucent ones need not."""
+    kinds = kind(colors)[:, None]
+    return (kinds == 1) | (kinds == kind(palette)[None, :])
+
+
 def distances(a: F64, b: F64) -> F64:
     """[len(a), len(b)] squared Euclidean, added up channel by channel."""
     d = (a[:, None, :] - b[None, :, :]) ** 2
@@ -39,7 +45,7 @@ def distances(a: F64, b: F64) -> F64:
 
 def map_colors(colors: U8, palette: U8) -> U8:
     d = distances(premultiply(rgba(colors)), premultiply(rgba(palette)))
-    d[kind(colors)[:, None] != kind(palette)[None, :]] = np.inf
+    d[~may_become(colors, palette)] = np.inf
     return np.argmin(d, axis=1).astype(np.uint8)
 
 

@@ -10,7 +10,7 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import SparkSession, functions
 
 from chromapress import engine
-from chromapress.histogram import Histogram
+from chromapress.histogram import Histogram, for_choice
 from tests.landing_set import icon, photograph
 
 IMAGES = {
@@ -59,11 +59,10 @@ def test_each_folder_has_the_sum_of_its_images(
 
 def test_the_silhouette_of_a_merged_histogram_is_that_of_all_pixels_together(spark: SparkSession) -> None:
     import palette_pool
-    import select_k
 
     folder = [path for path in IMAGES if path.startswith("photos/")]
     grouped = rows(spark).where("relative_path like 'photos/%'").withColumn("group", functions.lit(""))
-    pool = select_k.for_choice(palette_pool.whole(palette_pool.pooled(grouped).toArrow()))
+    pool = for_choice(palette_pool.whole(palette_pool.pooled(grouped).toArrow()))
     clustering = engine.kmeans(pool.colors, pool.counts, 9)
     packed = {bytes(color): int(label) for color, label in zip(pool.colors, clustering.labels, strict=True)}
     pixels = np.concatenate([IMAGES[path].reshape(-1, 3) for path in folder])
@@ -72,24 +71,3 @@ def test_the_silhouette_of_a_merged_histogram_is_that_of_all_pixels_together(spa
     judge = ClusteringEvaluator(metricName="silhouette", distanceMeasure="squaredEuclidean")
     expected = judge.evaluate(frame.withColumn("features", array_to_vector(functions.col("features"))))
     assert engine.silhouette(pool.colors, pool.counts, clustering.labels) == pytest.approx(expected, abs=1e-6)
-
-
-def test_the_choice_is_made_on_cells_where_colours_are_too_many(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import palette_pool
-    import select_k
-
-    grouped = rows(spark).withColumn("group", functions.lit(""))
-    blocks = palette_pool.whole(palette_pool.pooled(grouped).toArrow())
-    exact = select_k.for_choice(blocks)
-    assert exact.pixels == sum(pixels.shape[0] * pixels.shape[1] for pixels in IMAGES.values())
-    monkeypatch.setattr(select_k, "_EXACT_COLORS", 2000)
-    binned = select_k.for_choice(blocks)
-    assert len(binned) <= 2000 < len(exact)
-    assert binned.pixels == exact.pixels
-    exact_k, binned_k = (
-        engine.silhouette(one.colors, one.counts, engine.kmeans(one.colors, one.counts, 6).labels)
-        for one in (exact, binned)
-    )
-    assert binned_k == pytest.approx(exact_k, abs=0.02)
