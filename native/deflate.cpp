@@ -11,6 +11,42 @@
 #include "deflate_parse.hpp"
 
 namespace chromapress {
+namespace {
+
+// Each stretch is parsed with the costs that the ones before it suggest; the first one twice.
+std::vector<Token> first_parse(std::span<const std::uint8_t> data, std::size_t first, std::size_t size,
+                               const Matches& matches) {
+  constexpr std::size_t kStretch = 8192;  // bytes
+  constexpr std::size_t kMemory = 6000;   // tokens
+  std::vector<Token> tokens;
+  CodeCounts counts;
+  Costs costs = first_costs(data.subspan(first, size));
+  const std::size_t end = first + size;
+  std::size_t counted = 0;
+  for (std::size_t at = first; at < end;) {
+    const std::size_t begin = tokens.size(), stop = std::min(at + kStretch, end);
+    // Beyond the stretch, so that its end cuts no match short.
+    parse(data, at, std::min(stop + kMaxMatch, end), matches, first, costs, tokens);
+    std::size_t kept = begin, reached = at;
+    for (; reached < stop; ++kept) {
+      counts.add(tokens[kept]);
+      reached += tokens[kept].bytes();
+    }
+    const bool again = counted == 0;
+    counted += kept - begin;
+    if (counted > kMemory) {
+      for (std::uint32_t& c : counts.literals) c /= 2;
+      for (std::uint32_t& c : counts.distances) c /= 2;
+      counted /= 2;
+    }
+    costs = costs_of(counts);
+    tokens.resize(again ? begin : kept);
+    if (!again) at = reached;
+  }
+  return tokens;
+}
+
+}  // namespace
 
 std::vector<std::uint8_t> deflate(std::span<const std::uint8_t> data, int level) {
   const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor(
@@ -27,13 +63,12 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
   constexpr std::size_t kPiece = std::size_t{1} << 20;
   std::vector<std::uint8_t> out = {0x78, 0xda};
   BitWriter writer(out);
-  MatchFinder finder(data, trials.depth);
+  MatchFinder finder(data, trials.depth, trials.long_match);
   Matches matches;
   for (std::size_t first = 0; first < data.size(); first += kPiece) {
     const std::size_t size = std::min(kPiece, data.size() - first);
     finder.find(size, matches);
-    std::vector<Token> tokens, better;
-    parse(data, first, first + size, matches, first, first_costs(data.subspan(first, size)), tokens);
+    std::vector<Token> tokens = first_parse(data, first, size, matches), better;
     for (std::size_t pass = 1; pass < trials.passes; ++pass) {
       better.clear();
       std::size_t begin = 0, at = first;
@@ -57,7 +92,7 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
   const std::uint32_t sum = libdeflate_adler32(1, data.data(), data.size());
   for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<std::uint8_t>(sum >> shift));
   // Blocks with fixed codes and stored blocks, which are not tried above, are for the smallest images only.
-  constexpr std::size_t kSmall = std::size_t{1} << 16;
+  constexpr std::size_t kSmall = std::size_t{1} << 12;
   if (data.size() > kSmall) return out;
   std::vector<std::uint8_t> other = deflate(data, 12);
   return other.size() < out.size() ? other : out;

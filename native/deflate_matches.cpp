@@ -8,10 +8,8 @@
 namespace chromapress {
 namespace {
 
-// Small enough for the second-level cache.
-constexpr unsigned kHashBits = 15;
 // A match this long is taken by everyone who looks for short streams; the positions inside it are not looked at.
-constexpr std::size_t kLongMatch = 192;
+constexpr std::size_t kSkippedMatch = 192;
 
 std::uint32_t load(const std::uint8_t* p) {
   std::uint32_t v;
@@ -19,7 +17,11 @@ std::uint32_t load(const std::uint8_t* p) {
   return v;
 }
 
-std::uint32_t hash(std::uint32_t v) { return (v * 0x9e3779b1u) >> (32 - kHashBits); }
+std::uint32_t hash(std::uint32_t v, unsigned bits) { return (v * 0x9e3779b1u) >> (32 - bits); }
+
+// Up to 15, so that the tables stay in the second-level cache; fewer for short data, which would not pay for zeroing
+// them.
+unsigned hash_bits(std::size_t size) { return std::clamp(static_cast<unsigned>(std::bit_width(size)), 8u, 15u); }
 
 std::size_t common_length(const std::uint8_t* a, const std::uint8_t* b, std::size_t most) {
   std::size_t n = 0;
@@ -41,6 +43,7 @@ void Matches::reset(std::size_t positions) {
   all_.clear();
   starts_.clear();
   starts_.reserve(positions + 1);
+  all_.reserve(2 * positions);
   starts_.push_back(0);
 }
 
@@ -49,12 +52,14 @@ void Matches::append(const Match* matches, std::size_t n) {
   starts_.push_back(static_cast<std::uint32_t>(all_.size()));
 }
 
-MatchFinder::MatchFinder(std::span<const std::uint8_t> data, std::size_t depth)
+MatchFinder::MatchFinder(std::span<const std::uint8_t> data, std::size_t depth, std::size_t long_match)
     : data_(data),
       depth_(depth),
-      heads3_(std::size_t{1} << kHashBits, 0),
-      roots_(std::size_t{1} << kHashBits, 0),
-      children_(2 * kWindow, 0) {}
+      long_match_(long_match),
+      hash_bits_(hash_bits(data.size())),
+      heads3_(std::size_t{1} << hash_bits_, 0),
+      roots_(std::size_t{1} << hash_bits_, 0),
+      children_(2 * std::min(kWindow, data.size()), 0) {}
 
 void MatchFinder::find(std::size_t count, Matches& matches) {
   matches.reset(count);
@@ -75,12 +80,13 @@ void MatchFinder::find(std::size_t count, Matches& matches) {
       found[n++] = {static_cast<std::uint16_t>(length), static_cast<std::uint16_t>(at_ - position)};
     };
     const std::uint32_t four = load(here), now = static_cast<std::uint32_t>(at_ + 1);
-    std::uint32_t& head3 = heads3_[hash(four << 8)];  // on a big-endian machine other bytes: fewer matches, no error
+    std::uint32_t& head3 =
+        heads3_[hash(four << 8, hash_bits_)];  // on a big-endian machine other bytes: fewer matches, no error
     if (head3 > oldest) note(head3 - 1, common_length(data_.data() + head3 - 1, here, std::min<std::size_t>(most, 8)));
     head3 = now;
 
     // The tree is split at this position, which becomes its root: what is smaller goes left, what is larger right.
-    std::uint32_t& root = roots_[hash(four)];
+    std::uint32_t& root = roots_[hash(four, hash_bits_)];
     std::size_t candidate = root;
     root = now;
     std::uint32_t* left = &children_[2 * (at_ % kWindow)];
@@ -96,7 +102,7 @@ void MatchFinder::find(std::size_t count, Matches& matches) {
       const std::size_t length = known + common_length(there + known, here + known, most - known);
       note(candidate - 1, length);
       std::uint32_t* children = &children_[2 * ((candidate - 1) % kWindow)];
-      if (length == most || length >= kLongMatch) {
+      if (length == most || length >= long_match_) {
         *left = children[0];
         *right = children[1];
         break;
@@ -116,7 +122,7 @@ void MatchFinder::find(std::size_t count, Matches& matches) {
     if (skip > 0) {
       --skip;
       n = 0;
-    } else if (longest >= kLongMatch) {
+    } else if (longest >= std::max(long_match_, kSkippedMatch)) {
       skip = longest - 1;
     }
     matches.append(found.data(), n);

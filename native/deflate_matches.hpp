@@ -29,17 +29,19 @@ class Matches {
 };
 
 /// Finds matches in `data` from the front to the back, looking at no more than `depth` + 1 earlier positions for each.
+/// After a match of `long_match` bytes it looks no further.
 /// The positions whose first four bytes have one hash form a binary tree, sorted by what follows, the latest at its
 /// root (as in LZMA and libdeflate); for matches of three bytes only the latest position counts.
 class MatchFinder {
  public:
-  MatchFinder(std::span<const std::uint8_t> data, std::size_t depth);
+  MatchFinder(std::span<const std::uint8_t> data, std::size_t depth, std::size_t long_match = 192);
   /// The matches of the next `count` positions.
   void find(std::size_t count, Matches& matches);
 
  private:
   std::span<const std::uint8_t> data_;
-  std::size_t depth_, at_ = 0;
+  std::size_t depth_, long_match_, at_ = 0;
+  unsigned hash_bits_;
   std::vector<std::uint32_t> heads3_, roots_, children_;  // positions plus 1; 0 is none
 };
 

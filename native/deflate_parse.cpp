@@ -81,31 +81,31 @@ Costs first_costs(std::span<const std::uint8_t> data) {
 
 void parse(std::span<const std::uint8_t> data, std::size_t begin, std::size_t end, const Matches& matches,
            std::size_t first, const Costs& costs, std::vector<Token>& tokens) {
-  struct Node {
-    std::uint32_t cost;
-    Token token;  // that leads here
+  // A node is what the way to it costs and, below, the token that leads there: the smaller number is the better way,
+  // which the processor finds without a branch.
+  const auto node = [](std::uint32_t cost, std::size_t length, std::size_t distance) {
+    return std::uint64_t{cost} << 32 | length << 16 | distance;
   };
   const std::size_t n = end - begin;
-  std::vector<Node> nodes(n + 1, {std::numeric_limits<std::uint32_t>::max(), {}});
-  nodes[0].cost = 0;
+  std::vector<std::uint64_t> nodes(n + 1, std::numeric_limits<std::uint64_t>::max());
+  nodes[0] = 0;
   for (std::size_t i = 0; i < n; ++i) {
+    const auto here = static_cast<std::uint32_t>(nodes[i] >> 32);
     const std::uint8_t byte = data[begin + i];
-    const std::uint32_t literal = nodes[i].cost + costs.literal[byte];
-    if (literal < nodes[i + 1].cost) nodes[i + 1] = {literal, {0, byte}};
+    nodes[i + 1] = std::min(nodes[i + 1], node(here + costs.literal[byte], 0, byte));
     std::size_t length = kMinMatch;
     for (const Match match : matches.at(begin + i - first)) {
-      const std::uint32_t so_far = nodes[i].cost + costs.distance[code_of_distance(match.distance).code];
+      const std::uint32_t so_far = here + costs.distance[code_of_distance(match.distance).code];
       const std::size_t most = std::min<std::size_t>(match.length, n - i);
       for (; length <= most; ++length) {
-        const std::uint32_t cost = so_far + costs.length[length];
-        if (cost < nodes[i + length].cost) {
-          nodes[i + length] = {cost, {static_cast<std::uint16_t>(length), match.distance}};
-        }
+        nodes[i + length] = std::min(nodes[i + length], node(so_far + costs.length[length], length, match.distance));
       }
     }
   }
   const auto start = static_cast<std::ptrdiff_t>(tokens.size());
-  for (std::size_t i = n; i > 0; i -= nodes[i].token.bytes()) tokens.push_back(nodes[i].token);
+  for (std::size_t i = n; i > 0; i -= tokens.back().bytes()) {
+    tokens.push_back({static_cast<std::uint16_t>(nodes[i] >> 16), static_cast<std::uint16_t>(nodes[i])});
+  }
   std::reverse(tokens.begin() + start, tokens.end());
 }
 

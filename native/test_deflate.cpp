@@ -40,12 +40,12 @@ Bytes inflated(const Bytes& stream, std::size_t size) {
 void streams_are_read_back(std::mt19937& random) {
   for (int round = 0; round < 300; ++round) {
     const Bytes data = some_bytes(random, round < 20 ? static_cast<std::size_t>(round) : random() % 20'000);
-    const Trials trials{1 + random() % 40, 1 + random() % 4};
+    const Trials trials{1 + random() % 40, 1 + random() % 4, 4 + random() % 255};
     CHECK(inflated(deflate_small(data, trials), data.size()) == data);
   }
   // More than one piece, the last of a single byte.
   const Bytes large = some_bytes(random, (std::size_t{1} << 20) + 1);
-  CHECK(inflated(deflate_small(large, {4, 2}), large.size()) == large);
+  CHECK(inflated(deflate_small(large, {4, 2, 192}), large.size()) == large);
 }
 
 // The twin: compares with every earlier position.
@@ -54,7 +54,7 @@ void matches_are_the_longest(std::mt19937& random) {
     Bytes data(1 + random() % 1500);
     const unsigned levels = 2 + random() % 5;
     for (std::uint8_t& byte : data) byte = static_cast<std::uint8_t>(random() % levels);
-    MatchFinder finder(data, data.size());
+    MatchFinder finder(data, data.size(), kMaxMatch);
     Matches matches;
     finder.find(data.size(), matches);
     for (std::size_t i = 0; i + 4 <= data.size(); ++i) {

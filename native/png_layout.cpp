@@ -1,0 +1,262 @@
+#include "png_layout.hpp"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <utility>
+
+#include "deflate.hpp"
+#include "palette_order.hpp"
+#include "row_filter.hpp"
+
+namespace chromapress {
+namespace {
+
+// libdeflate's level, or where it is 0, a parse of our own.
+struct Coder {
+  int level;
+  Trials trials;
+  [[nodiscard]] std::vector<std::uint8_t> operator()(std::span<const std::uint8_t> data) const {
+    return level > 0 ? deflate(data, level) : deflate_small(data, trials);
+  }
+};
+
+constexpr Coder level(int n) { return {n, {}}; }
+constexpr Coder own(std::size_t depth, std::size_t passes, std::size_t long_match) {
+  return {0, {depth, passes, long_match}};
+}
+
+// What effort buys.
+struct Plan {
+  std::size_t counted_rows;  // one in so many rows counts for the order of the palette
+  std::size_t exchanges;     // tried for the order, for each pair of entries, in quarters
+  std::size_t tried_pixels;  // about so many are deflated to choose a layout; 0: no choice
+  std::size_t finalists;     // of each kind of layout are tried again with a better coder, where there is a choice
+  Coder trial;
+  Coder plain, filtered, repetitive;  // for the rows: unfiltered, filtered, and those in which much repeats itself
+};
+
+constexpr std::size_t kAll = std::size_t{1} << 40;
+constexpr std::array<Plan, 9> kPlans = {
+    {{8, 1, 0, 0, level(1), level(6), level(1), level(5)},
+     {4, 2, 1 << 15, 0, level(1), level(5), level(3), level(5)},
+     {2, 4, 1 << 15, 0, level(1), level(6), level(6), level(6)},
+     {2, 4, 1 << 15, 1, own(2, 1, 64), own(4, 1, 64), own(2, 1, 64), own(16, 1, 48)},
+     {2, 8, 3 << 13, 1, own(6, 1, 48), own(14, 1, 96), own(3, 1, 96), own(80, 1, 64)},
+     {1, 16, 3 << 15, 1, own(2, 1, 96), own(48, 2, 128), own(12, 2, 128), own(100, 2, 128)},
+     {1, 32, 1 << 18, 1, own(4, 1, 96), own(64, 2, 192), own(24, 2, 192), own(200, 2, 192)},
+     {1, 64, kAll, 2, own(12, 1, 64), own(100, 2, 258), own(48, 2, 258), own(200, 2, 258)},
+     {1, 256, kAll, 2, own(24, 1, 96), own(400, 4, 258), own(200, 4, 258), own(1000, 4, 258)}}};
+
+// Images that are so small that more can be tried: pixels.
+constexpr std::size_t kSmall = 1 << 16, kTiny = 1 << 13;
+
+enum class Order : std::uint8_t {
+  given,      // who chose the indices may have had a file in mind
+  chained,    // by neighbours
+  two_parts,  // the same, but entries that are not opaque go first, so that tRNS stays short
+  lightness,  // by alpha, then by lightness: good for icons, whose pixels are too few to count neighbours
+};
+constexpr std::array<Order, 4> kOrders = {Order::given, Order::chained, Order::two_parts, Order::lightness};
+
+struct Choice {
+  Order order;
+  unsigned depth;
+  Filtering filtering;
+  std::size_t size = 0;
+};
+
+std::size_t row_bytes(std::size_t width, unsigned depth) { return (width * depth + 7) / 8; }
+
+// The rows as PNG packs them, without filter bytes.
+std::vector<std::uint8_t> pack(std::span<const std::uint8_t> indices, std::size_t width, unsigned depth) {
+  const std::size_t per_byte = 8 / depth, bytes = row_bytes(width, depth), height = indices.size() / width;
+  std::vector<std::uint8_t> packed(bytes * height, 0);
+  for (std::size_t y = 0; y < height; ++y) {
+    for (std::size_t x = 0; x < width; ++x) {
+      const auto shift = static_cast<unsigned>(8 - depth * (x % per_byte + 1));
+      packed[y * bytes + x / per_byte] |= static_cast<std::uint8_t>(indices[y * width + x] << shift);
+    }
+  }
+  return packed;
+}
+
+// Blocks of rows, one in `share`.
+std::vector<std::uint8_t> some_rows(std::span<const std::uint8_t> indices, std::size_t width, std::size_t share) {
+  constexpr std::size_t kBlock = 16;
+  std::vector<std::uint8_t> result;
+  for (std::size_t at = 0; at < indices.size(); at += kBlock * share * width) {
+    const auto first = indices.begin() + static_cast<std::ptrdiff_t>(at);
+    result.insert(result.end(), first,
+                  first + static_cast<std::ptrdiff_t>(std::min(kBlock * width, indices.size() - at)));
+  }
+  return result;
+}
+
+Indexed reordered(const Indexed& image, std::span<const std::uint8_t> order) {
+  std::array<std::uint8_t, kMaxColors> position{};
+  Indexed result;
+  for (const std::uint8_t entry : order) {
+    position[entry] = static_cast<std::uint8_t>(result.palette.size());
+    result.palette.push_back(image.palette[entry]);
+  }
+  result.indices.resize(image.indices.size());
+  std::transform(image.indices.begin(), image.indices.end(), result.indices.begin(),
+                 [&position](std::uint8_t i) { return position[i]; });
+  return result;
+}
+
+// The bytes of tRNS: alphas up to the last that is not opaque.
+std::size_t alpha_bytes(std::span<const Rgba> palette) {
+  const auto last = std::find_if(palette.rbegin(), palette.rend(), [](Rgba c) { return c.a != 255; });
+  return static_cast<std::size_t>(palette.rend() - last);
+}
+
+class Chooser {
+ public:
+  Chooser(Indexed image, std::size_t width, const Plan& plan)
+      : plan_(plan), width_(width), colors_(image.palette.size()), pixels_(image.indices.size()) {
+    least_depth_ = colors_ <= 2 ? 1 : colors_ <= 4 ? 2 : colors_ <= 16 ? 4 : 8;
+    images_[0] = std::move(image);
+  }
+
+  Layout without_trials() {
+    if (colors_ <= 96) {
+      return written({Order::given, least_depth_, Filtering::none}, least_depth_ < 8 ? plan_.repetitive : plan_.plain);
+    }
+    arrange(Order::chained);
+    return written({Order::chained, least_depth_, Filtering::sub}, plan_.filtered);
+  }
+
+  Layout with_trials() {
+    const std::size_t translucent = alpha_bytes(images_[0].palette);
+    const bool small = pixels_ <= kSmall, tiny = pixels_ <= kTiny, thorough = small || plan_.finalists > 1;
+    // Many entries that are not opaque are worth more among the others than the bytes of their alphas.
+    const bool mixed = 8 * translucent > colors_;
+    if (mixed || translucent == 0) arrange(Order::chained);
+    if (translucent > 0 && (!mixed || thorough)) arrange(Order::two_parts);
+    if (thorough) arrange(Order::lightness);
+
+    share_ = std::max<std::size_t>(1, pixels_ / plan_.tried_pixels);
+    const std::vector<std::uint8_t> sample = rows({Order::given, least_depth_, Filtering::none}, share_);
+    const bool repetitive = 5 * deflate(sample, 1).size() < sample.size();
+    if (repetitive) share_ = (share_ + 1) / 2;
+    const Coder first = repetitive ? level(6) : level(1);
+
+    std::vector<Choice> best;
+    for (const unsigned depth : {least_depth_, 8u}) {
+      // Within a kind, a fast coder is as good a judge as any; but the better a coder is at matches, the more it
+      // favours the first.
+      std::array<std::vector<Choice>, 3> kinds;
+      for (const Order order : kOrders) {
+        if (image(order).indices.empty()) continue;
+        if (order == Order::given || depth < 8) kinds[0].push_back({order, depth, Filtering::none});
+        kinds[depth < 8 ? 2 : 1].push_back({order, depth, Filtering::sub});
+        kinds[2].push_back({order, depth, Filtering::least_entropy});
+        if (order == Order::given && !thorough) continue;
+        kinds[2].push_back({order, depth, Filtering::up});
+        if (!thorough) continue;
+        for (const Filtering f : {Filtering::least_sum, Filtering::paeth}) kinds[2].push_back({order, depth, f});
+      }
+      for (std::vector<Choice>& kind : kinds) {
+        kind = tried(std::move(kind), first);
+        const std::size_t most = tiny ? 4 : std::max<std::size_t>(plan_.finalists, 1);
+        best.insert(best.end(), kind.begin(), kind.begin() + static_cast<std::ptrdiff_t>(std::min(most, kind.size())));
+      }
+      if (depth == 8 || depth < 4 || (plan_.finalists == 0 && !thorough)) break;
+    }
+    // Few rows do not tell how much repeats itself in all.
+    const bool judged = repetitive && share_ > 2;
+    if (plan_.finalists > 0 && best.size() > 1 && !judged) {
+      share_ = std::max<std::size_t>(1, pixels_ / plan_.tried_pixels);
+      best = tried(std::move(best), adapted(plan_.trial, 8));
+    }
+    std::stable_sort(best.begin(), best.end(), smaller);
+    std::size_t written_out = std::min<std::size_t>(plan_.finalists > 1 ? 2 : 1, best.size());
+    if (repetitive && written_out > 1) {
+      // A better coder finds most in what is not filtered.
+      const auto plain =
+          std::find_if(best.begin(), best.end(), [](const Choice& c) { return c.filtering == Filtering::none; });
+      if (plain >= best.begin() + 2) std::iter_swap(plain, best.begin() + 2), written_out = 3;
+    }
+    best.resize(written_out);
+    Layout smallest;
+    for (const Choice& c : best) {
+      const Coder& coder = c.filtering == Filtering::none ? plan_.plain : plan_.filtered;
+      Layout layout = written(c, repetitive || small ? plan_.repetitive : adapted(coder, c.depth));
+      if (smallest.stream.empty() || size_of(layout) < size_of(smallest)) smallest = std::move(layout);
+    }
+    return smallest;
+  }
+
+ private:
+  // Among many colours few matches are long; in packed rows there are half as many bytes.
+  [[nodiscard]] Coder adapted(Coder coder, unsigned depth) const {
+    if (colors_ > 96) coder.trials.depth = (coder.trials.depth + 1) / 2;
+    if (depth < 8) coder.trials.depth *= 2;
+    return coder;
+  }
+
+  static std::size_t size_of(const Layout& layout) { return layout.stream.size() + alpha_bytes(layout.palette); }
+
+  static bool smaller(const Choice& a, const Choice& b) { return a.size < b.size; }
+
+  [[nodiscard]] const Indexed& image(Order order) const { return images_[static_cast<std::size_t>(order)]; }
+
+  void arrange(Order order) {
+    if (order == Order::lightness) {
+      std::vector<std::uint8_t> entries(colors_);
+      std::iota(entries.begin(), entries.end(), std::uint8_t{0});
+      const auto weight = [this](std::uint8_t i) {
+        const Rgba c = images_[0].palette[i];
+        return c.a << 16 | (30 * c.r + 59 * c.g + 11 * c.b);  // Rec. 601's luma in hundredths
+      };
+      std::stable_sort(entries.begin(), entries.end(),
+                       [&weight](std::uint8_t a, std::uint8_t b) { return weight(a) < weight(b); });
+      images_[static_cast<std::size_t>(order)] = reordered(images_[0], entries);
+      return;
+    }
+    const std::size_t first = order == Order::two_parts ? alpha_bytes(images_[0].palette) : 0;
+    const std::size_t exchanges =
+        std::min(plan_.exchanges * colors_ * colors_ / 4, (std::size_t{1} << 14) + plan_.exchanges * pixels_ / 8);
+    const Neighbors neighbors(images_[0].indices, width_, colors_, plan_.counted_rows);
+    images_[static_cast<std::size_t>(order)] = reordered(images_[0], palette_order(neighbors, first, exchanges));
+  }
+
+  [[nodiscard]] std::vector<std::uint8_t> rows(const Choice& choice, std::size_t share) const {
+    std::span<const std::uint8_t> data = image(choice.order).indices;
+    std::vector<std::uint8_t> some, packed;
+    if (share > 1) data = some = some_rows(data, width_, share);
+    if (choice.depth < 8) data = packed = pack(data, width_, choice.depth);
+    return filter_rows(data, row_bytes(width_, choice.depth), choice.filtering);
+  }
+
+  [[nodiscard]] std::vector<Choice> tried(std::vector<Choice> choices, const Coder& coder) const {
+    for (Choice& c : choices) {
+      c.size = coder(rows(c, share_)).size() + alpha_bytes(image(c.order).palette) / share_;
+    }
+    std::stable_sort(choices.begin(), choices.end(), smaller);
+    return choices;
+  }
+
+  [[nodiscard]] Layout written(const Choice& choice, const Coder& coder) const {
+    return {image(choice.order).palette, choice.depth, coder(rows(choice, 1))};
+  }
+
+  const Plan& plan_;
+  std::size_t width_, colors_, pixels_, share_ = 1;
+  unsigned least_depth_ = 8;
+  std::array<Indexed, kOrders.size()> images_;
+};
+
+}  // namespace
+
+Layout lay_out(Indexed image, std::size_t width, int effort) {
+  // What a small image costs is little whatever is tried.
+  const std::size_t more = effort < 4 ? 0 : image.indices.size() <= kTiny ? 3 : 0;
+  const Plan& plan = kPlans[std::min<std::size_t>(static_cast<std::size_t>(effort) + more, 9) - 1];
+  Chooser chooser(std::move(image), width, plan);
+  return plan.tried_pixels == 0 ? chooser.without_trials() : chooser.with_trials();
+}
+
+}  // namespace chromapress

@@ -1,0 +1,29 @@
+// How an index map becomes the rows of a PNG: the order of its palette, its bit depth and its row filters are what
+// trials find to be smallest.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "color.hpp"
+
+namespace chromapress {
+
+/// Indices into a palette without equal or unused entries, those that are not opaque first.
+struct Indexed {
+  std::vector<Rgba> palette;
+  std::vector<std::uint8_t> indices;
+};
+
+/// What the chunks of an indexed PNG hold.
+struct Layout {
+  std::vector<Rgba> palette;
+  unsigned depth;                    // bits for each pixel: 1, 2, 4 or 8
+  std::vector<std::uint8_t> stream;  // of the filtered rows
+};
+
+/// effort: 1 (fastest) to 9 (smallest).
+Layout lay_out(Indexed image, std::size_t width, int effort);
+
+}  // namespace chromapress
