@@ -27,7 +27,7 @@ from chromapress.choice import (
     choose,
     count_flat,
     least_colors,
-    measure,
+    measured,
     pick,
 )
 from chromapress.config import DatasetConfig
@@ -91,7 +91,7 @@ def choose_shared(grouped: DataFrame, config: DatasetConfig) -> dict[str, Choice
     """The k of each group's palette; the curve's quality is that of the worst image."""
     palette, quality = config.palette, config.quality
     choices, curves, flats = {}, {}, {}
-    for row in measured(pooled(grouped), config).collect():
+    for row in candidates_of_groups(pooled(grouped), config).collect():
         if row.colors is not None:
             colors, counts = np.frombuffer(row.colors, np.uint8), np.frombuffer(row.counts, np.int64)
             choices[row.group] = choose(Histogram(colors.reshape(-1, 4), counts), palette, quality)
@@ -111,7 +111,7 @@ def choose_shared(grouped: DataFrame, config: DatasetConfig) -> dict[str, Choice
     return choices
 
 
-def measured(pool: DataFrame, config: DatasetConfig) -> DataFrame:
+def candidates_of_groups(pool: DataFrame, config: DatasetConfig) -> DataFrame:
     """The candidates of each group of a pool (palette_pool.BLOCKS): _MEASURED."""
 
     def of_group(blocks: pa.Table) -> pa.Table:
@@ -121,10 +121,8 @@ def measured(pool: DataFrame, config: DatasetConfig) -> DataFrame:
             row |= {"colors": histogram.colors.tobytes(), "counts": histogram.counts.tobytes()}
             return pa.Table.from_pylist([row], _MEASURED)
         flat = count_flat(histogram, config.palette)
-        candidates = [
-            asdict(measure(histogram, k, config.palette, config.quality))
-            for k in candidates_for(histogram, config.palette, flat)
-        ]
+        ks = candidates_for(histogram, config.palette, flat)
+        candidates = [asdict(one) for one in measured(histogram, ks, config.palette, config.quality)]
         row["candidates"] = [one | {"centres": one["centres"].tobytes()} for one in candidates]
         return pa.Table.from_pylist([row | {"flat_count": flat.count, "flat_share": flat.share}], _MEASURED)
 

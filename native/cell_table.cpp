@@ -111,7 +111,7 @@ CellTable::Slice CellTable::select(Slice from, std::array<std::int32_t, 3> low, 
   return kept;
 }
 
-std::uint16_t CellTable::open_cell(std::uint32_t cell) {
+std::uint16_t CellTable::open_cell(std::size_t cell) {
   const auto r = static_cast<std::int32_t>(cell >> 10), g = static_cast<std::int32_t>((cell >> 5) & 31),
              b = static_cast<std::int32_t>(cell & 31);
   Slice& group = groups_[static_cast<std::size_t>(((r >> 2) << 6) | ((g >> 2) << 3) | (b >> 2))];

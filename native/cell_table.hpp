@@ -50,7 +50,7 @@ class CellTable {
   };
 
   Slice select(Slice from, std::array<std::int32_t, 3> low, std::int32_t side);
-  std::uint16_t open_cell(std::uint32_t cell);
+  std::uint16_t open_cell(std::size_t cell);
 
   Columns pool_;  // all entries, the selections of the groups, and that of the last cell
   Slice all_;

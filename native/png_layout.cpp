@@ -199,6 +199,7 @@ class Chooser {
       if (order == Order::given || depth < 8) add(plain, {Filtering::none});
       add(depth < 8 ? filtered : sub, {Filtering::sub});
       add(filtered, {Filtering::least_entropy});
+      // map_rate_distortion writes for one of these filters, in its own order.
       if (order == Order::given || thorough_) add(filtered, {Filtering::paeth});
       if (order != Order::given || thorough_) add(filtered, {Filtering::up});
       if (thorough_) add(filtered, {Filtering::least_sum});

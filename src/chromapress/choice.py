@@ -40,6 +40,10 @@ class Candidate:
     centres: NDArray[np.float64]  # [k, 4]
 
 
+# Measures candidates by their k.
+Measure = Callable[[Sequence[int]], list[Candidate]]
+
+
 class Verdict(StrEnum):
     """What is to be done with an image."""
 
@@ -80,23 +84,28 @@ def protected_colors(palette: Palette) -> NDArray[np.uint8] | None:
     return np.array([[*bytes.fromhex(color[1:]), 255] for color in palette.protected], np.uint8)
 
 
-def measure(histogram: Histogram, k: int, palette: Palette, quality: Quality) -> Candidate:
-    """Cluster a histogram of more than k colours, and say what that is worth."""
-    clustering = engine.kmeans(
-        histogram.colors,
-        histogram.counts,
-        k,
-        protected=protected_colors(palette),
-        color_space=palette.color_space,
+def measured(histogram: Histogram, ks: Sequence[int], palette: Palette, quality: Quality) -> list[Candidate]:
+    """Cluster a histogram of at least as many colours, for each k, and say what that is worth."""
+    if not ks:
+        return []
+    scored = engine.curve(
+        histogram.colors, histogram.counts, ks, protected=protected_colors(palette), color_space=palette.color_space
     )
-    labels = engine.map_colors(histogram.colors, clustering.palette, color_space=palette.color_space)
-    return Candidate(
-        k,
-        engine.silhouette(histogram.colors, histogram.counts, clustering.labels),
-        histogram.psnr_db(clustering.palette, labels),
-        None if quality.max_delta_e is None else histogram_delta_e(histogram, clustering.palette, labels),
-        clustering.centres,
-    )
+    return [
+        Candidate(
+            k,
+            one.silhouette,
+            histogram.psnr_of(one.error),
+            _delta_e(histogram, one.clustering.palette, palette) if quality.max_delta_e is not None else None,
+            one.clustering.centres,
+        )
+        for k, one in zip(ks, scored, strict=True)
+    ]
+
+
+def _delta_e(histogram: Histogram, entries: NDArray[np.uint8], palette: Palette) -> float:
+    labels = engine.map_colors(histogram.colors, entries, color_space=palette.color_space)
+    return histogram_delta_e(histogram, entries, labels)
 
 
 def least_colors(histogram: Histogram, palette: Palette) -> int:
@@ -135,11 +144,11 @@ def choose(histogram: Histogram, palette: Palette, quality: Quality) -> Choice:
     """
     histogram = for_choice([histogram])
 
-    def tried(k: int) -> Candidate:
-        return measure(histogram, k, palette, quality)
+    def tried(ks: Sequence[int]) -> list[Candidate]:
+        return measured(histogram, ks, palette, quality)
 
     flat = count_flat(histogram, palette)
-    curve = [tried(k) for k in candidates_for(histogram, palette, flat)]
+    curve = tried(candidates_for(histogram, palette, flat))
     colors = len(histogram)
     if colors > max(palette.largest_k, least_colors(histogram, palette)):
         return pick(curve, palette, quality, flat, tried)
@@ -161,7 +170,7 @@ def pick(
     palette: Palette,
     quality: Quality,
     flat: FlatColors,
-    tried: Callable[[int], Candidate] | None = None,
+    tried: Measure | None = None,
 ) -> Choice:
     """What palette.rule takes from a curve; `tried`, where given, measures further k to refine each rule's winner."""
     known = {one.k: one for one in curve}
@@ -222,7 +231,7 @@ def refined(
     palette: Palette,
     quality: Quality,
     flat: FlatColors,
-    tried: Callable[[int], Candidate],
+    tried: Measure,
 ) -> dict[str, int | None]:
     """by_rule among all k between the neighbours of each winner on the grid; `known` gets all that was tried."""
     grid = sorted(known)
@@ -240,19 +249,23 @@ def refined(
         below, above = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
         if above - below <= 2 * _EXHAUSTIVE_GAP:
             # The silhouette has many peaks: try them all.
-            known.update({k: tried(k) for k in range(below, above) if k not in known})
+            known.update({one.k: one for one in tried([k for k in range(below, above) if k not in known])})
             taken[rule] = by_rule(ascending(known), palette, quality, flat)[rule]
     return taken
 
 
 def _fewest(
-    k: int, grid: Sequence[int], known: dict[int, Candidate], quality: Quality, tried: Callable[[int], Candidate]
+    k: int,
+    grid: Sequence[int],
+    known: dict[int, Candidate],
+    quality: Quality,
+    tried: Measure,
 ) -> int:
     """The fewest colours that reach the floor: it rises with k, so that the gap below k is halved and halved."""
     below = grid[max(grid.index(k) - 1, 0)]
     while k - below > 1:
         middle = (below + k) // 2
-        known[middle] = tried(middle)
+        (known[middle],) = tried([middle])
         if reached(known[middle].psnr_db, known[middle].delta_e, None, quality):
             k = middle
         else:

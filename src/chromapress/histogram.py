@@ -80,8 +80,11 @@ class Histogram:
     def psnr_db(self, palette: NDArray[np.uint8], labels: NDArray[np.uint8]) -> float:
         """PSNR of the image whose every colour is replaced by palette[label]: over RGB, or premultiplied RGBA."""
         error = premultiplied(self.colors) - premultiplied(palette)[labels]
-        total = float(np.square(error).sum(axis=1) @ self.counts) + self.scatter
-        return psnr_db(total / self.pixels, channels=3 if self.is_opaque else 4)
+        return self.psnr_of(float(np.square(error).sum(axis=1) @ self.counts))
+
+    def psnr_of(self, squared_error: float) -> float:
+        """PSNR of a squared error that is summed over the pixels, in the clustering space."""
+        return psnr_db((squared_error + self.scatter) / self.pixels, channels=3 if self.is_opaque else 4)
 
 
 def for_choice(blocks: list[Histogram]) -> Histogram:

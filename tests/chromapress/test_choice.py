@@ -17,7 +17,7 @@ from chromapress.choice import (
     candidates_for,
     choose,
     least_colors,
-    measure,
+    measured,
     pick,
     protected_colors,
 )
@@ -116,8 +116,8 @@ def test_a_fixed_k_is_taken_whatever_its_quality_and_flagged() -> None:
 def test_the_quality_rule_finds_the_exact_number() -> None:
     quality = Quality(min_psnr_db=34)
     choice = choose(PHOTO, palette(rule="quality"), quality)
-    assert measure(PHOTO, choice.k, palette(), quality).psnr_db >= 34
-    assert measure(PHOTO, choice.k - 1, palette(), quality).psnr_db < 34
+    assert measured(PHOTO, [choice.k], palette(), quality)[0].psnr_db >= 34
+    assert measured(PHOTO, [choice.k - 1], palette(), quality)[0].psnr_db < 34
 
 
 def test_a_ceiling_of_delta_e_counts_as_well() -> None:
