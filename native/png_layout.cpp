@@ -170,8 +170,11 @@ class Chooser {
     best.resize(last);
     Layout smallest;
     for (const Choice& c : best) {
-      const Coder coder =
-          repetitive || small_ ? plan_.repetitive : adapted(is_plain(c) ? plan_.plain : plan_.filtered, c.depth);
+      const Coder coder = repetitive ? plan_.repetitive
+                                     : adapted(small_        ? plan_.repetitive
+                                               : is_plain(c) ? plan_.plain
+                                                             : plan_.filtered,
+                                               c.depth);
       Layout layout = written(c, coder);
       if (smallest.stream.empty() || size_of(layout) < size_of(smallest)) smallest = std::move(layout);
     }
