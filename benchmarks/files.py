@@ -1,16 +1,14 @@
-"""Files from the same index maps beside Pillow and oxipng, and rate-distortion-optimised mapping beside pngquant.
+"""Files from the same index maps beside Pillow and oxipng.
 
 Every tool takes its turn on each image in the same process; CPU times are the best of `--repeat`, oxipng's summed over
-its threads. With `--rdo`, each of our files is compared with a file of pngquant's (--nofs, then oxipng -o2) of the same
-PSNR or SSIM, interpolated between palettes of 16 to 256 colours.
+its threads.
 
-    python -m benchmarks.files --images DIR [--rdo] [--top] --output build/bench
+    python -m benchmarks.files --images DIR [--top] --output build/bench
 """
 
 import argparse
 import csv
 import io
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +25,6 @@ from chromapress import engine
 
 U8 = NDArray[np.uint8]
 SIZES = (16, 64, 256)
-PNGQUANT_SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-STRENGTHS = (0.0, 0.1, 0.2, 0.4, 0.8)
 Row = dict[str, str | float]
 
 
@@ -94,64 +90,13 @@ def summarise_lossless(rows: list[Row]) -> None:
             )
 
 
-def quality(pixels: U8, png: bytes) -> tuple[float, float]:
-    with Image.open(io.BytesIO(png)) as image:
-        other = np.asarray(image.convert("RGBA"))[..., : pixels.shape[2]]
-    return engine.psnr(pixels, other), engine.ssim(pixels, other)
-
-
-def rate_distortion(path: Path, pngquant: str) -> list[Row]:
-    pixels = decoded(path)
-    peers = []
-    for k in PNGQUANT_SIZES:
-        done = subprocess.run(
-            [pngquant, "--nofs", str(k), "-"], input=path.read_bytes(), capture_output=True, check=True
-        )
-        content = oxipng.optimize_from_memory(done.stdout, level=2)
-        peers.append((len(content), *quality(pixels, content)))
-    colors, counts = engine.histogram(pixels)
-    palette = engine.kmeans(colors, counts, 256).palette
-    rows: list[Row] = []
-    for rdo in STRENGTHS:
-        start = time.process_time()
-        moved, indices = engine.map_rate_distortion(pixels, palette, rdo=rdo)
-        cpu_ms = (time.process_time() - start) * 1000
-        content = engine.encode_png(indices, moved)
-        measured = quality(pixels, content)
-        row: Row = {"image": path.stem, "rdo": rdo, "bytes": len(content), "cpu_ms": round(cpu_ms, 1)}
-        for name, column in (("psnr", 1), ("ssim", 2)):
-            curve = sorted((p[column], np.log(p[0])) for p in peers)
-            x, y = zip(*curve, strict=True)
-            same = float(np.exp(np.interp(measured[column - 1], x, y, left=np.nan, right=np.nan)))
-            row |= {
-                name: round(measured[column - 1], 4),
-                f"saved_at_equal_{name}": round(100 * (1 - len(content) / same), 2),
-            }
-        rows.append(row)
-    return rows
-
-
-def summarise_rate_distortion(rows: list[Row]) -> None:
-    for rdo in STRENGTHS:
-        of = [r for r in rows if r["rdo"] == rdo]
-        cells = []
-        for name in ("psnr", "ssim"):
-            saved = [float(r[f"saved_at_equal_{name}"]) for r in of]
-            known = [s for s in saved if np.isfinite(s)]  # pngquant does not reach the others' quality
-            cells.append(f"{mean(known):.1f} ({min(known):.1f}, {len(known)})" if known else "-")
-        print(
-            f"| {rdo} | {mean(float(r['psnr']) for r in of):.2f} | {' | '.join(cells)} "
-            f"| {mean(float(r['cpu_ms']) for r in of):.0f} |"
-        )
-
-
-def plot(rows: list[Row], x: str, group: str, path: Path) -> None:
+def plot(rows: list[Row], path: Path) -> None:
     mpl.use("Agg")
     figure = mpl.figure.Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel=x, ylabel="bytes", yscale="log")
-    for name in sorted({str(r[group]) for r in rows}):
-        of = [r for r in rows if str(r[group]) == name]
-        axes.scatter([float(r[x]) for r in of], [float(r["bytes"]) for r in of], s=8, label=name)
+    axes = figure.add_subplot(xlabel="cpu_ms", ylabel="bytes", yscale="log")
+    for name in sorted({str(r["tool"]) for r in rows}):
+        of = [r for r in rows if r["tool"] == name]
+        axes.scatter([float(r["cpu_ms"]) for r in of], [float(r["bytes"]) for r in of], s=8, label=name)
     axes.legend(fontsize="small")
     figure.savefig(path)
 
@@ -163,24 +108,18 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--limit", type=int, help="no more images than this")
     parser.add_argument("--top", action="store_true", help="effort 9 and oxipng -o4 too")
-    parser.add_argument("--rdo", action="store_true")
-    parser.add_argument("--pngquant", default="pngquant")
     options = parser.parse_args()
     rows: list[Row] = []
     for path in sorted(options.images.glob("*.png"))[: options.limit]:
-        rows += rate_distortion(path, options.pngquant) if options.rdo else lossless(path, options.repeat, options.top)
+        rows += lossless(path, options.repeat, options.top)
     options.output.mkdir(parents=True, exist_ok=True)
-    name = f"{'rdo' if options.rdo else 'files'}-{options.images.name}"
+    name = f"files-{options.images.name}"
     with (options.output / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    if options.rdo:
-        summarise_rate_distortion(rows)
-        plot(rows, "psnr", "rdo", options.output / f"{name}.svg")
-    else:
-        summarise_lossless(rows)
-        plot(rows, "cpu_ms", "tool", options.output / f"{name}.svg")
+    summarise_lossless(rows)
+    plot(rows, options.output / f"{name}.svg")
 
 
 if __name__ == "__main__":

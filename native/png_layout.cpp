@@ -153,10 +153,11 @@ class Chooser {
         if (order == Order::given || depth < 8) kinds[0].push_back({order, depth, Filtering::none});
         kinds[depth < 8 ? 2 : 1].push_back({order, depth, Filtering::sub});
         kinds[2].push_back({order, depth, Filtering::least_entropy});
+        // map_rate_distortion writes for one of these filters, in its own order.
+        if (order == Order::given || thorough) kinds[2].push_back({order, depth, Filtering::paeth});
         if (order == Order::given && !thorough) continue;
         kinds[2].push_back({order, depth, Filtering::up});
-        if (!thorough) continue;
-        for (const Filtering f : {Filtering::least_sum, Filtering::paeth}) kinds[2].push_back({order, depth, f});
+        if (thorough) kinds[2].push_back({order, depth, Filtering::least_sum});
       }
       for (std::vector<Choice>& kind : kinds) {
         kind = tried(std::move(kind), first);

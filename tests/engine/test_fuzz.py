@@ -25,7 +25,7 @@ def arrays(draw: st.DrawFn) -> NDArray[Any]:
     array = rng.integers(0, 256, tuple(2 * n for n in shape)).astype(draw(_DTYPES))
     if array.dtype == np.float64 and draw(st.booleans()):
         array = np.full_like(array, draw(st.sampled_from([np.nan, np.inf, -1.0, 1e300])))
-    array = array[tuple(slice(None, None, draw(st.sampled_from([2, -2]))) for _ in shape)]
+    array = array[(..., *(slice(None, None, draw(st.sampled_from([2, -2]))) for _ in shape))]
     if draw(st.booleans()):
         array = array.T
     array.flags.writeable = draw(st.booleans())
@@ -78,7 +78,9 @@ def test_one_bad_number_in_a_start_is_refused(image: U8, k: int, bad: float, cha
 def test_a_curve_is_its_single_calls(image: U8, ks: list[int], color_space: str) -> None:
     colors, counts = engine.histogram(image)
     for threads in (1, 3):
-        for k, scored in zip(ks, engine.curve(colors, counts, ks, color_space=color_space, threads=threads), strict=True):
+        for k, scored in zip(
+            ks, engine.curve(colors, counts, ks, color_space=color_space, threads=threads), strict=True
+        ):
             alone = engine.kmeans(colors, counts, k, color_space=color_space)
             assert np.array_equal(scored.clustering.centres, alone.centres)
             assert np.array_equal(scored.clustering.labels, alone.labels)
