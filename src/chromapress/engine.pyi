@@ -77,8 +77,8 @@ def kmeans(
         engine's own start, which is within a percent of where more iterations lead; 20 from a start that was given.
 
     Transparent stays transparent and opaque stays opaque: a histogram with transparent pixels has one centre
-    (0, 0, 0, 0), opaque colours go only to centres of alpha 255, translucent ones to whichever centre is nearest. k must
-    be at least the number of these kinds that occur.
+    (0, 0, 0, 0), opaque colours go only to centres of alpha 255, translucent ones to whichever centre is nearest. k
+    must be at least the number of these kinds that occur.
     """
 
 @final
