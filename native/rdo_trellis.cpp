@@ -9,8 +9,6 @@ namespace chromapress {
 namespace {
 
 constexpr std::int32_t kUnreached = 1 << 30;
-// Columns that are decided at once: costs stay below kUnreached, and the nodes in the second-level cache.
-constexpr std::size_t kSegment = 1024;
 // A match whose pixels are worse by more than this is not followed further.
 constexpr std::int32_t kSlack = 24 * std::int32_t{kBit};
 // No other is looked for within a match of this length that costs no error.
@@ -151,52 +149,48 @@ void Trellis::search(const Matches& matches, std::size_t first) {
   trace<filter>();
 }
 
-std::int64_t Trellis::row(std::size_t y, std::span<const Choices> choices, const Matches& matches, std::size_t first,
-                          std::span<std::uint8_t> indices) {
-  std::int64_t cost = 0;
+std::int32_t Trellis::decide(std::size_t y, std::size_t left, std::span<const Choices> choices, const Matches& matches,
+                             std::size_t first, std::span<std::uint8_t> indices) {
+  const std::size_t n = choices.size();
   const std::uint8_t filter = rows_[y * (width_ + 1)];
-  std::uint8_t last_index = 0, last_byte = filter;
-  for (std::size_t left = 0; left < width_; left += kSegment) {
-    const std::size_t n = std::min(kSegment, width_ - left);
-    start_ = y * (width_ + 1) + 1 + left;
-    choices_ = choices.subspan(left, n);
-    indices_ = indices.subspan(y * width_ + left, n);
-    above_.assign(n + 1, 0);
-    for (std::size_t x = left == 0 ? 1 : 0; y > 0 && x <= n; ++x) above_[x] = indices[(y - 1) * width_ + left + x - 1];
-    columns_.resize(n + 1);
-    columns_[0].cost[0] = 0;
-    columns_[0].index[0] = last_index;
-    columns_[0].byte[0] = last_byte;
-    columns_[0].n = 1;
-    columns_[0].best = 0;
-    for (std::size_t x = 0; x < n; ++x) {
-      columns_[x + 1].cost.fill(kUnreached);
-      columns_[x + 1].index = choices_[x].index;
-      columns_[x + 1].n = choices_[x].n;
-    }
-    switch (filter) {
-      case 0:
-        search<0>(matches, first);
-        break;
-      case 1:
-        search<1>(matches, first);
-        break;
-      case 2:
-        search<2>(matches, first);
-        break;
-      case 3:
-        search<3>(matches, first);
-        break;
-      default:
-        search<4>(matches, first);
-        break;
-    }
-    const Column& end = columns_[n];
-    cost += end.cost[end.best];
-    last_index = end.index[end.best];
-    last_byte = end.byte[end.best];
+  if (left == 0) last_index_ = 0, last_byte_ = filter;
+  start_ = y * (width_ + 1) + 1 + left;
+  choices_ = choices;
+  indices_ = indices.subspan(y * width_ + left, n);
+  above_.assign(n + 1, 0);
+  for (std::size_t x = left == 0 ? 1 : 0; y > 0 && x <= n; ++x) above_[x] = indices[(y - 1) * width_ + left + x - 1];
+  columns_.resize(n + 1);
+  columns_[0].cost[0] = 0;
+  columns_[0].index[0] = last_index_;
+  columns_[0].byte[0] = last_byte_;
+  columns_[0].n = 1;
+  columns_[0].best = 0;
+  for (std::size_t x = 0; x < n; ++x) {
+    columns_[x + 1].cost.fill(kUnreached);
+    columns_[x + 1].index = choices[x].index;
+    columns_[x + 1].n = choices[x].n;
   }
-  return cost;
+  switch (filter) {
+    case 0:
+      search<0>(matches, first);
+      break;
+    case 1:
+      search<1>(matches, first);
+      break;
+    case 2:
+      search<2>(matches, first);
+      break;
+    case 3:
+      search<3>(matches, first);
+      break;
+    default:
+      search<4>(matches, first);
+      break;
+  }
+  const Column& end = columns_[n];
+  last_index_ = end.index[end.best];
+  last_byte_ = end.byte[end.best];
+  return end.cost[end.best];
 }
 
 }  // namespace chromapress
