@@ -9,10 +9,10 @@ namespace chromapress {
 namespace {
 
 constexpr std::int32_t kUnreached = 1 << 30;
-// A match whose pixels are worse by more than this is not followed further.
-constexpr std::int32_t kSlack = 24 * std::int32_t{kBit};
-// No other is looked for within a match of this length that costs no error.
-constexpr std::size_t kLongMatch = 32;
+// A match whose pixels are worse by more than this, and by so much for each pixel, is not followed further.
+constexpr std::size_t kSlack = 24 * kBit, kSlackEach = kBit;
+// No other is looked for within a match of this length that is nearly free of error.
+constexpr std::size_t kLongMatch = 32, kFreeEach = kBit / 8;
 // How many of the matches in the map before are tried.
 constexpr std::size_t kFound = 2;
 
@@ -74,7 +74,7 @@ void Trellis::step_literal(std::size_t x) {
   }
 }
 
-// Returns the length over which no error is added.
+// Returns the length over which next to no error is added.
 template <std::uint8_t filter>
 std::size_t Trellis::step_match(std::size_t x, std::size_t distance) {
   const bool run = distance == 1;
@@ -83,8 +83,8 @@ std::size_t Trellis::step_match(std::size_t x, std::size_t distance) {
   const std::size_t most = std::min({kMaxMatch, choices_.size() - x, run ? kMaxMatch : distance - x});
   const std::uint8_t* from = rows_.data() + start_ + x - distance;
   std::uint8_t index = here.index[here.best], byte = here.byte[here.best];
-  std::int32_t excess = 0, base = 0;
-  std::size_t exact = 0;
+  std::size_t excess = 0, free = 0;
+  std::int32_t base = 0;
   for (std::size_t j = 0; j < most; ++j) {
     if (!run) byte = from[j];
     index = static_cast<std::uint8_t>(predict<filter>(index, above_[x + j + 1], above_[x + j]) + byte);
@@ -92,12 +92,12 @@ std::size_t Trellis::step_match(std::size_t x, std::size_t distance) {
     const std::size_t t = choices.place(index);
     if (t == kChoices) break;
     excess += choices.excess[t];
-    if (excess > kSlack + static_cast<std::int32_t>(j * 64)) break;
-    if (excess <= static_cast<std::int32_t>(j * 8)) exact = j + 1;
+    if (excess > kSlack + j * kSlackEach) break;
+    if (excess <= j * kFreeEach) free = j + 1;
     if (j + 1 < kMinMatch) continue;
     if (j + 1 == kMinMatch) base = here.cost[here.best] + distance_[code_of_distance(distance).code];
     Column& end = columns_[x + j + 1];
-    const std::int32_t c = base + excess + length_[j + 1];
+    const std::int32_t c = base + static_cast<std::int32_t>(excess) + length_[j + 1];
     if (c >= end.cost[t]) continue;
     end.cost[t] = c;
     end.length[t] = static_cast<std::uint16_t>(j + 1);
@@ -105,7 +105,7 @@ std::size_t Trellis::step_match(std::size_t x, std::size_t distance) {
     end.from[t] = static_cast<std::uint8_t>(here.best);
     end.byte[t] = byte;
   }
-  return exact;
+  return free;
 }
 
 template <std::uint8_t filter>
@@ -137,8 +137,8 @@ void Trellis::search(const Matches& matches, std::size_t first) {
     step_literal<filter>(x);
     if (x < quiet) continue;
     const auto step = [&](std::size_t distance) {
-      const std::size_t exact = step_match<filter>(x, distance);
-      if (exact >= kLongMatch) quiet = std::max(quiet, x + exact);
+      const std::size_t free = step_match<filter>(x, distance);
+      if (free >= kLongMatch) quiet = std::max(quiet, x + free);
     };
     for (const std::size_t distance : always) step(distance);
     const std::span<const Match> found = matches.at(start_ + x - first);

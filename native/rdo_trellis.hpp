@@ -16,8 +16,8 @@ namespace chromapress {
 /// Replaces the filtered rows of a map by cheaper ones, from the top to the bottom.
 ///
 /// All sequences of literals are compared. A match repeats bytes of decided pixels (or, at distance 1, the byte before)
-/// and need not reproduce the rows that are replaced; it begins at the cheapest way to what is before it, at a distance
-/// of a row or two or one that was found in the map before.
+/// and need not reproduce the rows that are replaced; it begins at the cheapest way to what is before it, and repeats
+/// what is above or what the map before repeats there.
 class Trellis {
  public:
   /// `rows`: the filtered rows, each after the byte of its filter, which stays.
