@@ -46,8 +46,13 @@ _SESSION: Final = {
     # The narrow side of a join of narrow with wide rows is to be sent around, not the wide one.
     "spark.sql.autoBroadcastJoinThreshold": str(64 << 20),
 }
-# Parquet checks a page's size only after 100 rows, which can be a gigabyte here.
-_PARQUET: Final = {"parquet.page.size.row.check.min": "1", "parquet.page.size.row.check.max": "10"}
+_PARQUET: Final = {
+    # Parquet checks a page's size only after 100 rows, which can be a gigabyte here.
+    "parquet.page.size.row.check.min": "1",
+    "parquet.page.size.row.check.max": "10",
+    # No two images are alike: a dictionary is but one more copy of each.
+    "parquet.enable.dictionary": "false",
+}
 
 
 class GateError(Exception):

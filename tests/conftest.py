@@ -14,6 +14,17 @@ from stack import hdfs as hadoop
 from stack.home import DEFAULT_PORTS, Home, port_is_free
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests that take minutes and gigabytes, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="long: run with --long"))
+
+
 def pytest_configure() -> None:
     """Let a terminated test session end its services, as an interrupted one does."""
 
