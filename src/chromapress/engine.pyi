@@ -130,7 +130,11 @@ def map_pixels(
     dither: float = 0.0,
     threads: int = 1,
 ) -> NDArray[np.uint8]:
-    """The index map. dither: 0 (none) to 1 (Floyd-Steinberg, serpentine); dithering uses one thread."""
+    """The index map.
+
+    dither: the share of the error handed on, 0 (none) to 1 (Floyd-Steinberg, serpentine); less of it where neighbouring
+        pixels differ by much of the distance between entries, and never more than half that distance. Uses one thread.
+    """
 
 def map_rate_distortion(
     pixels: NDArray[np.uint8], palette: NDArray[np.uint8], *, rdo: float, fixed: int = 0
