@@ -75,7 +75,7 @@ std::vector<std::uint8_t> encode_webp(const IndexMap& map, std::span<const Rgba>
   if (effort < 9) return encode(argb, map.width, kSettings[static_cast<std::size_t>(effort - 1)]);
   // None of them is the best for all images.
   std::vector<std::uint8_t> smallest;
-  for (const std::size_t i : {4, 6, 7}) {
+  for (const std::size_t i : {4u, 6u, 7u}) {
     std::vector<std::uint8_t> file = encode(argb, map.width, kSettings[i]);
     if (smallest.empty() || file.size() < smallest.size()) smallest = std::move(file);
   }

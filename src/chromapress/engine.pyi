@@ -142,7 +142,7 @@ def map_rate_distortion(
     """(palette, index map) that `encode_png` makes much smaller, at a slightly larger error.
 
     rdo: what a bit may cost, in units of the image's mean error without it; 0 (the nearest entries, as `map_pixels`) to
-        100, of which 0.1 to 0.5 are sensible. Errors weigh less where the surroundings vary.
+        100, of which 0.1 to 0.25 are hardly seen. Errors weigh less where the surroundings vary.
     fixed: the first so many entries keep their colours; the others move to the mean of their pixels. The palette comes
         back in another order: keep it, the map was made for it.
     Kinds are kept as in `map_pixels`. Distances are measured in the clustering space.
