@@ -1,4 +1,4 @@
-"""The engine beside its peers, on a folder of images: palettes, then files.
+"""The engine beside its peers, on a folder of images: palettes, dithering, choosing k, then files.
 
 Every tool gets the same pixels (or the same index map) in the same process, one after the other for each image, and
 its CPU time is the best of a few runs: the ratios hold on a busy machine, the milliseconds do not. A peer that is not
@@ -46,13 +46,28 @@ class Row:
     k: int
     tool: str
     cpu_ms: float
-    result: float  # palettes: squared error per pixel, summed over channels; files: bytes
+    result: float  # in the section's unit
+
+
+# What a section's results are, and the tool that the others are compared with.
+SECTIONS = {
+    "palettes": ("squared error", OURS),  # per pixel, summed over channels
+    "dithered": ("1 - SSIM", OURS),
+    "candidates": ("squared error", OURS),  # the mean over the candidates
+    "files": ("bytes", f"{OURS} 5"),
+}
+CANDIDATES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
 def chromapress(pixels: U8, k: int) -> tuple[U8, U8]:
     colors, counts = engine.histogram(pixels)
     palette = engine.kmeans(colors, counts, k).palette
     return palette, engine.map_pixels(pixels, palette)
+
+
+def chromapress_dithered(pixels: U8, k: int) -> tuple[U8, U8]:
+    palette, _ = chromapress(pixels, k)
+    return palette, engine.map_pixels(pixels, palette, dither=1.0)
 
 
 def opaque(colors: U8) -> U8:
@@ -91,14 +106,16 @@ def quantette() -> Quantizer:
     return quantize
 
 
-def imagequant() -> Quantizer:
-    """pngquant's library at its default speed, without dithering."""
+def imagequant(dithering: float = 0.0) -> Quantizer:
+    """pngquant's library at its default speed."""
     module = importlib.import_module("imagequant")
 
     def quantize(pixels: U8, k: int) -> tuple[U8, U8]:
         height, width = pixels.shape[:2]
         flat = pixels if pixels.shape[2] == 4 else opaque(pixels.reshape(-1, 3))
-        raw, palette = module.quantize_raw_rgba_bytes(flat.tobytes(), width, height, dithering_level=0.0, max_colors=k)
+        raw, palette = module.quantize_raw_rgba_bytes(
+            flat.tobytes(), width, height, dithering_level=dithering, max_colors=k
+        )
         return np.array(palette, np.uint8).reshape(-1, 4), np.frombuffer(raw, np.uint8).reshape(height, width)
 
     return quantize
@@ -204,6 +221,45 @@ def measure_palettes(images: dict[str, U8], ks: list[int], tools: dict[str, Quan
     return rows
 
 
+def measure_dithered(images: dict[str, U8], ks: list[int], tools: dict[str, Quantizer]) -> list[Row]:
+    rows = []
+    for name, pixels in images.items():
+        for k in ks:
+            for tool, quantize in tools.items():
+                ms, (palette, indices) = timed(partial(quantize, pixels, k), 1)
+                got = np.ascontiguousarray(palette[indices][..., : pixels.shape[2]])
+                rows.append(Row("dithered", name, k, tool, ms, 1 - engine.ssim(pixels, got)))
+    return rows
+
+
+def measure_candidates(images: dict[str, U8], repeat: int) -> list[Row]:
+    """The default candidates with silhouettes and errors: in one call, and in a call for each."""
+
+    def at_once(colors: U8, counts: NDArray[np.int64], ks: list[int]) -> list[float]:
+        return [one.error for one in engine.curve(colors, counts, ks)]
+
+    def one_by_one(colors: U8, counts: NDArray[np.int64], ks: list[int]) -> list[float]:
+        errors = []
+        for k in ks:
+            clustering = engine.kmeans(colors, counts, k)
+            engine.silhouette(colors, counts, clustering.labels)
+            errors.append(engine.palette_error(colors, counts, clustering.palette))
+        return errors
+
+    rows = []
+    for name, pixels in images.items():
+        colors, counts = engine.histogram(pixels)
+        least = 3 if pixels.shape[2] == 4 else 2  # transparent, translucent and opaque
+        ks = [k for k in CANDIDATES if least <= k < len(colors)]
+        for tool, measure in ((OURS, at_once), ("one by one", one_by_one)):
+            if not ks:
+                continue
+            ms, errors = timed(partial(measure, colors, counts, ks), repeat)
+            pixels_count = pixels.shape[0] * pixels.shape[1]
+            rows.append(Row("candidates", name, len(ks), tool, ms, mean(errors) / pixels_count))
+    return rows
+
+
 def measure_files(images: dict[str, U8], ks: list[int], tools: dict[str, Encoder], repeat: int) -> list[Row]:
     rows = []
     for name, pixels in images.items():
@@ -217,24 +273,26 @@ def measure_files(images: dict[str, U8], ks: list[int], tools: dict[str, Encoder
 
 
 def table(rows: list[Row], section: str) -> str:
-    """Means of each tool, and the medians over images of its time and result against ours."""
+    """Means of each tool, and over images the medians and least of its results and times against ours."""
     by: dict[tuple[int, str], dict[str, Row]] = defaultdict(dict)
     for row in rows:
         if row.section == section:
             by[row.k, row.tool][row.image] = row
-    base = OURS if section == "palettes" else f"{OURS} 5"
-    unit = "squared error" if section == "palettes" else "bytes"
+    unit, base = SECTIONS[section]
     lines = [
-        f"| k | {section} | {unit} | CPU ms | {unit} / {base}, median | CPU / {base}, median |",
-        "|---|---|---|---|---|---|",
+        f"| k | {section} | {unit} | CPU ms | {unit} / {base}, median | least | CPU / {base}, median | least |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for (k, tool), of_tool in sorted(by.items(), key=lambda item: item[0][0]):
         pairs = [(row, by[k, base][image]) for image, row in of_tool.items()]
-        result = median(row.result / ours.result for row, ours in pairs if ours.result > 0)
-        cpu = median(row.cpu_ms / ours.cpu_ms for row, ours in pairs)
+        results = [row.result / ours.result for row, ours in pairs if ours.result > 0] or [1.0]
+        cpus = [row.cpu_ms / ours.cpu_ms for row, ours in pairs]
         means = mean(row.result for row, _ in pairs), mean(row.cpu_ms for row, _ in pairs)
-        digits = 2 if section == "palettes" else 0
-        lines.append(f"| {k} | {tool} | {means[0]:.{digits}f} | {means[1]:.1f} | {result:.3f} | {cpu:.2f} |")
+        digits = {"files": 0, "dithered": 4}.get(section, 2)
+        lines.append(
+            f"| {k} | {tool} | {means[0]:.{digits}f} | {means[1]:.1f} | {median(results):.3f} | {min(results):.3f} "
+            f"| {median(cpus):.2f} | {min(cpus):.2f} |"
+        )
     return "\n".join(lines)
 
 
@@ -286,6 +344,14 @@ def main(argv: list[str] | None = None) -> None:
         encoders["oxipng -o4"] = lambda: oxipng(4)
     rows = measure_palettes(images, arguments.k, available(quantizers), arguments.repeat)
     print(table(rows, "palettes"), "\n", flush=True)
+    dithering: dict[str, Callable[[], Quantizer]] = {
+        OURS: lambda: chromapress_dithered,
+        "imagequant": lambda: imagequant(1.0),
+    }
+    rows += measure_dithered(images, arguments.k, available(dithering))
+    print(table(rows, "dithered"), "\n", flush=True)
+    rows += measure_candidates(images, arguments.repeat)
+    print(table(rows, "candidates"), "\n", flush=True)
     rows += measure_files(images, arguments.k, available(encoders), arguments.repeat)
     print(table(rows, "files"))
     arguments.output.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -86,21 +88,54 @@ class Mapper {
 
 using Error = std::array<double, 4>;
 
-// The colour of a pixel with the error that it was handed. Its kind stays: an opaque pixel takes no error in its alpha.
-Rgba with_error(Rgba color, const Error& error) {
-  Point p = premultiply(color);
-  for (std::size_t d = 0; d < 4; ++d) p[d] += error[d];
-  if (color.a == 255) {
-    p[3] = 255;
-  } else {
-    p[3] = std::clamp(p[3], 1.0, 254.0);
+// For each entry the squared distance to the nearest other one that its colours may become; 1 where there is none.
+std::vector<double> spacing_of(std::span<const Rgba> palette) {
+  std::vector<double> spacing(palette.size());
+  for (std::size_t i = 0; i < palette.size(); ++i) {
+    double least = std::numeric_limits<double>::infinity();
+    for (const Rgba other : palette) {
+      const double distance = squared_distance(premultiply(palette[i]), premultiply(other));
+      if (distance > 0 && may_become(kind_of(palette[i]), kind_of(other))) least = std::min(least, distance);
+    }
+    spacing[i] = std::isfinite(least) ? least : 1;
   }
+  return spacing;
+}
+
+// The squared greatest difference, in a channel, between a pixel and those beside, above and below it.
+double contrast_at(const Pixels& pixels, std::size_t x, std::size_t y) {
+  const std::size_t i = y * pixels.width + x;
+  const Rgba own = pixels.at(i);
+  int most = 0;
+  const auto see = [&](std::size_t j) {
+    const Rgba c = pixels.at(j);
+    most = std::max({most, std::abs(c.r - own.r), std::abs(c.g - own.g), std::abs(c.b - own.b), std::abs(c.a - own.a)});
+  };
+  if (x > 0) see(i - 1);
+  if (x + 1 < pixels.width) see(i + 1);
+  if (y > 0) see(i - pixels.width);
+  if (y + 1 < pixels.height) see(i + pixels.width);
+  return static_cast<double>(most * most);
+}
+
+// What a pixel should be: its colour and the error that it was handed, as far as that can be shown. A transparent or
+// opaque pixel takes none in its alpha.
+Point wanted_at(Rgba color, const Error& error, double limit) {
+  const double length = squared_distance(error, Point{});
+  const double scale = length > limit ? std::sqrt(limit / length) : 1;
+  Point p = premultiply(color);
+  for (std::size_t d = 0; d < 4; ++d) p[d] += scale * error[d];
+  p[3] = color.a == 255 ? 255.0 : std::clamp(p[3], 1.0, 254.0);
   for (std::size_t d = 0; d < 3; ++d) p[d] = std::clamp(p[d], 0.0, p[3]);
-  return to_straight(p);
+  return p;
 }
 
 std::vector<std::uint8_t> map_dithered(const Pixels& pixels, std::span<const Rgba> palette, Mapper& mapper,
                                        double dither) {
+  // An error of more than half the way to the next entry can be shown by no mixture of entries: handed on in full it
+  // would grow without end. And where neighbours differ by a good part of that way, there is no contour to break up.
+  constexpr double kLimit = 0.25, kContrast = 0.05;
+  const std::vector<double> spacing = spacing_of(palette);
   const std::size_t width = pixels.width;
   std::vector<std::uint8_t> indices(pixels.size());
   // One column of margin on both sides.
@@ -112,15 +147,18 @@ std::vector<std::uint8_t> map_dithered(const Pixels& pixels, std::span<const Rgb
       const std::size_t x = forward ? step : width - 1 - step;
       const std::size_t i = y * width + x;
       const Rgba color = pixels.at(i);
+      const std::uint8_t nearest = mapper(color);
       if (color.a == 0) {
-        indices[i] = mapper(color);
+        indices[i] = nearest;
         continue;
       }
-      indices[i] = mapper(with_error(color, row[x + 1]));
-      const Point wanted = premultiply(color), got = premultiply(palette[indices[i]]);
+      const Point wanted = wanted_at(color, row[x + 1], kLimit * spacing[nearest]);
+      indices[i] = mapper(to_straight(wanted));
+      const Point got = premultiply(palette[indices[i]]);
+      const double share = dither / 16 / (1 + contrast_at(pixels, x, y) / (kContrast * spacing[nearest]));
       const std::size_t ahead = forward ? x + 2 : x, behind = forward ? x : x + 2;
       for (std::size_t d = 0; d < 4; ++d) {
-        const double error = (wanted[d] + row[x + 1][d] - got[d]) * dither / 16;
+        const double error = (wanted[d] - got[d]) * share;
         row[ahead][d] += 7 * error;
         next[behind][d] += 3 * error;
         next[x + 1][d] += 5 * error;

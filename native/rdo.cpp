@@ -96,7 +96,7 @@ void search(const Pixels& pixels, Shaped& shaped, Filtering filtering, Activity&
   const std::vector<std::uint8_t> nearest = map_pixels(pixels, shaped.palette, ColorSpace::srgb, 0.0);
   const NearEntries entries(shaped.palette);
   Trellis trellis(w, rows);
-  std::vector<Choices> choices(w);
+  std::vector<Choices> choices;
   std::vector<float> weights(w);
   MatchFinder finder(before, 12);
   Matches matches;
@@ -115,11 +115,14 @@ void search(const Pixels& pixels, Shaped& shaped, Filtering filtering, Activity&
     trellis.set_costs(costs_of(counts));
     for (std::size_t y = top; y < bottom; ++y) {
       activity.weights(y, weights);
-      for (std::size_t x = 0; x < w; ++x) {
-        choices[x] = entries.of(pixels.at(y * w + x), nearest[y * w + x],
-                                static_cast<float>(static_cast<double>(weights[x]) * unit), kLargestExcess);
+      for (std::size_t left = 0; left < w; left += Trellis::kColumns) {
+        choices.clear();
+        for (std::size_t x = left; x < std::min(w, left + Trellis::kColumns); ++x) {
+          const auto weight = static_cast<float>(static_cast<double>(weights[x]) * unit);
+          choices.push_back(entries.of(pixels.at(y * w + x), nearest[y * w + x], weight, kLargestExcess));
+        }
+        trellis.decide(y, left, choices, matches, first, shaped.indices);
       }
-      trellis.row(y, choices, matches, first, shaped.indices);
     }
   }
 }

@@ -1,7 +1,7 @@
 // Rate-distortion-optimised mapping: index maps that DEFLATE makes much smaller, at a slightly larger error.
 //
-// Each row is a shortest path whose steps are literals of any palette entry and matches that need not be exact, as in
-// lossy LZ77; its length is the error plus lambda times the bits. What bits cost is learned from the map before.
+// Each row is a shortest path over what its pixels may become, by error plus lambda times bits (rdo_trellis.hpp). What
+// bits cost is learned from the map before, twice.
 #pragma once
 
 #include <cstdint>

@@ -9,12 +9,10 @@ namespace chromapress {
 namespace {
 
 constexpr std::int32_t kUnreached = 1 << 30;
-// Columns that are decided at once: costs stay below kUnreached, and the nodes in the second-level cache.
-constexpr std::size_t kSegment = 1024;
-// A match whose pixels are worse by more than this is not followed further.
-constexpr std::int32_t kSlack = 24 * std::int32_t{kBit};
-// No other is looked for within a match of this length that costs no error.
-constexpr std::size_t kLongMatch = 32;
+// A match whose pixels are worse by more than this, and by so much for each pixel, is not followed further.
+constexpr std::size_t kSlack = 24 * kBit, kSlackEach = kBit;
+// No other is looked for within a match of this length that is nearly free of error.
+constexpr std::size_t kLongMatch = 32, kFreeEach = kBit / 8;
 // How many of the matches in the map before are tried.
 constexpr std::size_t kFound = 2;
 
@@ -76,7 +74,7 @@ void Trellis::step_literal(std::size_t x) {
   }
 }
 
-// Returns the length over which no error is added.
+// Returns the length over which next to no error is added.
 template <std::uint8_t filter>
 std::size_t Trellis::step_match(std::size_t x, std::size_t distance) {
   const bool run = distance == 1;
@@ -85,8 +83,8 @@ std::size_t Trellis::step_match(std::size_t x, std::size_t distance) {
   const std::size_t most = std::min({kMaxMatch, choices_.size() - x, run ? kMaxMatch : distance - x});
   const std::uint8_t* from = rows_.data() + start_ + x - distance;
   std::uint8_t index = here.index[here.best], byte = here.byte[here.best];
-  std::int32_t excess = 0, base = 0;
-  std::size_t exact = 0;
+  std::size_t excess = 0, free = 0;
+  std::int32_t base = 0;
   for (std::size_t j = 0; j < most; ++j) {
     if (!run) byte = from[j];
     index = static_cast<std::uint8_t>(predict<filter>(index, above_[x + j + 1], above_[x + j]) + byte);
@@ -94,12 +92,12 @@ std::size_t Trellis::step_match(std::size_t x, std::size_t distance) {
     const std::size_t t = choices.place(index);
     if (t == kChoices) break;
     excess += choices.excess[t];
-    if (excess > kSlack + static_cast<std::int32_t>(j * 64)) break;
-    if (excess <= static_cast<std::int32_t>(j * 8)) exact = j + 1;
+    if (excess > kSlack + j * kSlackEach) break;
+    if (excess <= j * kFreeEach) free = j + 1;
     if (j + 1 < kMinMatch) continue;
     if (j + 1 == kMinMatch) base = here.cost[here.best] + distance_[code_of_distance(distance).code];
     Column& end = columns_[x + j + 1];
-    const std::int32_t c = base + excess + length_[j + 1];
+    const std::int32_t c = base + static_cast<std::int32_t>(excess) + length_[j + 1];
     if (c >= end.cost[t]) continue;
     end.cost[t] = c;
     end.length[t] = static_cast<std::uint16_t>(j + 1);
@@ -107,7 +105,7 @@ std::size_t Trellis::step_match(std::size_t x, std::size_t distance) {
     end.from[t] = static_cast<std::uint8_t>(here.best);
     end.byte[t] = byte;
   }
-  return exact;
+  return free;
 }
 
 template <std::uint8_t filter>
@@ -139,8 +137,8 @@ void Trellis::search(const Matches& matches, std::size_t first) {
     step_literal<filter>(x);
     if (x < quiet) continue;
     const auto step = [&](std::size_t distance) {
-      const std::size_t exact = step_match<filter>(x, distance);
-      if (exact >= kLongMatch) quiet = std::max(quiet, x + exact);
+      const std::size_t free = step_match<filter>(x, distance);
+      if (free >= kLongMatch) quiet = std::max(quiet, x + free);
     };
     for (const std::size_t distance : always) step(distance);
     const std::span<const Match> found = matches.at(start_ + x - first);
@@ -151,52 +149,48 @@ void Trellis::search(const Matches& matches, std::size_t first) {
   trace<filter>();
 }
 
-std::int64_t Trellis::row(std::size_t y, std::span<const Choices> choices, const Matches& matches, std::size_t first,
-                          std::span<std::uint8_t> indices) {
-  std::int64_t cost = 0;
+std::int32_t Trellis::decide(std::size_t y, std::size_t left, std::span<const Choices> choices, const Matches& matches,
+                             std::size_t first, std::span<std::uint8_t> indices) {
+  const std::size_t n = choices.size();
   const std::uint8_t filter = rows_[y * (width_ + 1)];
-  std::uint8_t last_index = 0, last_byte = filter;
-  for (std::size_t left = 0; left < width_; left += kSegment) {
-    const std::size_t n = std::min(kSegment, width_ - left);
-    start_ = y * (width_ + 1) + 1 + left;
-    choices_ = choices.subspan(left, n);
-    indices_ = indices.subspan(y * width_ + left, n);
-    above_.assign(n + 1, 0);
-    for (std::size_t x = left == 0 ? 1 : 0; y > 0 && x <= n; ++x) above_[x] = indices[(y - 1) * width_ + left + x - 1];
-    columns_.resize(n + 1);
-    columns_[0].cost[0] = 0;
-    columns_[0].index[0] = last_index;
-    columns_[0].byte[0] = last_byte;
-    columns_[0].n = 1;
-    columns_[0].best = 0;
-    for (std::size_t x = 0; x < n; ++x) {
-      columns_[x + 1].cost.fill(kUnreached);
-      columns_[x + 1].index = choices_[x].index;
-      columns_[x + 1].n = choices_[x].n;
-    }
-    switch (filter) {
-      case 0:
-        search<0>(matches, first);
-        break;
-      case 1:
-        search<1>(matches, first);
-        break;
-      case 2:
-        search<2>(matches, first);
-        break;
-      case 3:
-        search<3>(matches, first);
-        break;
-      default:
-        search<4>(matches, first);
-        break;
-    }
-    const Column& end = columns_[n];
-    cost += end.cost[end.best];
-    last_index = end.index[end.best];
-    last_byte = end.byte[end.best];
+  if (left == 0) last_index_ = 0, last_byte_ = filter;
+  start_ = y * (width_ + 1) + 1 + left;
+  choices_ = choices;
+  indices_ = indices.subspan(y * width_ + left, n);
+  above_.assign(n + 1, 0);
+  for (std::size_t x = left == 0 ? 1 : 0; y > 0 && x <= n; ++x) above_[x] = indices[(y - 1) * width_ + left + x - 1];
+  columns_.resize(n + 1);
+  columns_[0].cost[0] = 0;
+  columns_[0].index[0] = last_index_;
+  columns_[0].byte[0] = last_byte_;
+  columns_[0].n = 1;
+  columns_[0].best = 0;
+  for (std::size_t x = 0; x < n; ++x) {
+    columns_[x + 1].cost.fill(kUnreached);
+    columns_[x + 1].index = choices[x].index;
+    columns_[x + 1].n = choices[x].n;
   }
-  return cost;
+  switch (filter) {
+    case 0:
+      search<0>(matches, first);
+      break;
+    case 1:
+      search<1>(matches, first);
+      break;
+    case 2:
+      search<2>(matches, first);
+      break;
+    case 3:
+      search<3>(matches, first);
+      break;
+    default:
+      search<4>(matches, first);
+      break;
+  }
+  const Column& end = columns_[n];
+  last_index_ = end.index[end.best];
+  last_byte_ = end.byte[end.best];
+  return end.cost[end.best];
 }
 
 }  // namespace chromapress

@@ -16,8 +16,8 @@ namespace chromapress {
 /// Replaces the filtered rows of a map by cheaper ones, from the top to the bottom.
 ///
 /// All sequences of literals are compared. A match repeats bytes of decided pixels (or, at distance 1, the byte before)
-/// and need not reproduce the rows that are replaced; it begins at the cheapest way to what is before it, at a distance
-/// of a row or two or one that was found in the map before.
+/// and need not reproduce the rows that are replaced; it begins at the cheapest way to what is before it, and repeats
+/// what is above or what the map before repeats there.
 class Trellis {
  public:
   /// `rows`: the filtered rows, each after the byte of its filter, which stays.
@@ -26,10 +26,14 @@ class Trellis {
   /// What literals and matches cost from now on.
   void set_costs(const Costs& costs);
 
-  /// Replaces row y of the filtered rows and of `indices`, the whole map. `choices` are of its pixels; `matches` of
+  /// Replaces, in row y of the filtered rows and of `indices`, the whole map, as many columns from `left` on as there
+  /// are `choices`, at most kColumns; those to the left of them must have been the call before. `matches` are of
   /// positions in the filtered rows from `first` on. Returns the cost: bits in units of kBit, plus the excess.
-  std::int64_t row(std::size_t y, std::span<const Choices> choices, const Matches& matches, std::size_t first,
-                   std::span<std::uint8_t> indices);
+  std::int32_t decide(std::size_t y, std::size_t left, std::span<const Choices> choices, const Matches& matches,
+                      std::size_t first, std::span<std::uint8_t> indices);
+
+  /// Costs stay within 32 bits, and what is at work within the second-level cache.
+  static constexpr std::size_t kColumns = 1024;
 
  private:
   // Between two pixels: for each choice of the pixel to the left, the cheapest way that leads there, and its last step.
@@ -59,7 +63,9 @@ class Trellis {
   std::array<std::int32_t, kDistanceCodes> distance_{};
   std::int32_t spread_ = 0;  // of the literals
 
-  // Of the part of a row that is at work.
+  std::uint8_t last_index_ = 0, last_byte_ = 0;  // of the call before
+
+  // Of the columns at work.
   std::size_t start_ = 0;  // among the filtered bytes
   std::span<const Choices> choices_;
   std::span<std::uint8_t> indices_;

@@ -117,7 +117,7 @@ std::int64_t solve(Problem& p) {
   }
   Trellis trellis(p.width, rows);
   trellis.set_costs(p.costs);
-  const std::int64_t cost = trellis.row(p.height - 1, p.choices, matches, 0, p.indices);
+  const std::int64_t cost = trellis.decide(p.height - 1, 0, p.choices, matches, 0, p.indices);
   CHECK(rows == p.rows());
   return cost;
 }

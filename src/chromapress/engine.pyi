@@ -77,8 +77,8 @@ def kmeans(
         engine's own start, which is within a percent of where more iterations lead; 20 from a start that was given.
 
     Transparent stays transparent and opaque stays opaque: a histogram with transparent pixels has one centre
-    (0, 0, 0, 0), opaque colours go only to centres of alpha 255, translucent ones to whichever centre is nearest. k must
-    be at least the number of these kinds that occur.
+    (0, 0, 0, 0), opaque colours go only to centres of alpha 255, translucent ones to whichever centre is nearest. k
+    must be at least the number of these kinds that occur.
     """
 
 @final
@@ -130,7 +130,11 @@ def map_pixels(
     dither: float = 0.0,
     threads: int = 1,
 ) -> NDArray[np.uint8]:
-    """The index map. dither: 0 (none) to 1 (Floyd-Steinberg, serpentine); dithering uses one thread."""
+    """The index map.
+
+    dither: the share of the error handed on, 0 (none) to 1 (Floyd-Steinberg, serpentine); less of it where neighbouring
+        pixels differ by much of the distance between entries, and never more than half that distance. Uses one thread.
+    """
 
 def map_rate_distortion(
     pixels: NDArray[np.uint8], palette: NDArray[np.uint8], *, rdo: float, fixed: int = 0
@@ -138,7 +142,7 @@ def map_rate_distortion(
     """(palette, index map) that `encode_png` makes much smaller, at a slightly larger error.
 
     rdo: what a bit may cost, in units of the image's mean error without it; 0 (the nearest entries, as `map_pixels`) to
-        100, of which 0.1 to 0.5 are sensible. Errors weigh less where the surroundings vary.
+        100, of which 0.1 to 0.25 are hardly seen. Errors weigh less where the surroundings vary.
     fixed: the first so many entries keep their colours; the others move to the mean of their pixels. The palette comes
         back in another order: keep it, the map was made for it.
     Kinds are kept as in `map_pixels`. Distances are measured in the clustering space.

@@ -349,6 +349,15 @@ def test_the_silhouette_table_marks_what_each_rule_takes(
     assert [one["k"] for one in facts["curve"]] == sorted(lines)
 
 
+def test_an_exact_candidate_is_told_and_drawn_as_such(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "chart.png").write_bytes(encoded(flat(5, 1), "PNG"))
+    options = (tmp_path / "chart.png", "--plot", tmp_path / "figure.svg", "--force")
+    facts = json.loads(told(capsys, "silhouette", *options, "--json"), parse_constant=pytest.fail)
+    assert facts["curve"][-1] == {"k": 5, "silhouette": 1.0, "psnr_db": None, "delta_e": None}
+    assert facts["flat_colors"] == 5
+    assert "exact" in told(capsys, "silhouette", *options)
+
+
 def test_an_image_of_one_colour_has_no_curve_and_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "one.png").write_bytes(encoded(flat(1, 1), "PNG"))
     text = told(capsys, "silhouette", tmp_path / "one.png", "--plot", tmp_path / "figure.svg")

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,16 @@ def test_counts_a_photograph_like_numpy() -> None:
     found, found_counts = engine.histogram(image)
     assert np.array_equal(found[:, :3], colors)
     assert np.array_equal(found_counts, counts)
+
+
+@pytest.mark.parametrize("pixels", [1, 254, 255, 256, 510, 511, 90_000])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_counts_equal_pixels_beyond_a_byte(pixels: int, threads: int) -> None:
+    image = np.full((1, pixels + 70_000, 3), 9, np.uint8)
+    image[0, pixels:] = (200, 100, 0)
+    colors, counts = engine.histogram(image, threads=threads)
+    assert colors.tolist() == [[9, 9, 9, 255], [200, 100, 0, 255]]
+    assert counts.tolist() == [pixels, 70_000]
 
 
 @given(images(max_side=8))

@@ -67,6 +67,27 @@ def test_dithering_keeps_the_mean_of_a_grey_between_black_and_white() -> None:
     assert means[2] == pytest.approx(100, abs=2)
 
 
+def test_dithering_shows_a_ramp_as_it_is_from_afar() -> None:
+    ramp = np.repeat(np.linspace(40, 215, 256).round().astype(np.uint8)[None, :, None], 128, axis=0).repeat(3, axis=2)
+    palette = np.array([[v, v, v, 255] for v in (30, 80, 130, 180, 230)], np.uint8)
+
+    def error_from_afar(dither: float) -> float:
+        got = palette[engine.map_pixels(ramp, palette, dither=dither)][..., 0].astype(float)
+        blocks = [a.reshape(16, 8, 32, 8).mean(axis=(1, 3)) for a in (got, ramp[..., 0].astype(float))]
+        return float(np.abs(blocks[0] - blocks[1]).mean())
+
+    assert error_from_afar(0) > 10
+    assert error_from_afar(1) < 3
+
+
+def test_dithering_does_not_gather_errors_that_no_entry_can_repay() -> None:
+    image = np.full((32, 64, 3), 128, np.uint8)
+    image[:, :32] = (255, 0, 0)  # far from all greys
+    palette = np.array([[v, v, v, 255] for v in (60, 100, 128, 160, 200)], np.uint8)
+    right = engine.map_pixels(image, palette, dither=1)[:, 40:]
+    assert (right == 2).all()
+
+
 def oklab(colors: U8) -> np.ndarray:
     """Ottosson's definition, times 255, of opaque colours."""
     c = colors[:, :3] / 255

@@ -54,12 +54,12 @@ def press(
 
 
 def waves() -> Image.Image:
-    """100 megapixels with smooth colours and a little grain."""
+    """100 megapixels with smooth colours and a little grain in the green."""
     random = np.random.default_rng(1)
     y, x = (np.linspace(0, 6.28, SIDE, dtype=np.float32).reshape(shape) for shape in ((-1, 1), (1, -1)))
     pixels = np.empty((SIDE, SIDE, 3), np.uint8)
     for channel, (a, b) in enumerate(((3, 5), (7, 2), (4, 9))):
-        grain = random.integers(-1, 2, (SIDE, SIDE), dtype=np.int8)
+        grain = random.integers(-1, 2, (SIDE, SIDE), dtype=np.int8) if channel == 1 else 0
         pixels[..., channel] = 128 + 100 * np.sin(a * x + b * y) + grain
     return Image.fromarray(pixels)
 
