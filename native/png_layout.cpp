@@ -37,7 +37,7 @@ struct Plan {
   Coder plain, filtered, repetitive;  // for the rows: unfiltered, filtered, and those in which much repeats itself
 };
 
-constexpr std::size_t kAll = std::size_t{1} << 40;
+constexpr std::size_t kAll = 1 << 22;  // of most images; more would not change the choice
 constexpr std::array<Plan, 9> kPlans = {
     {{8, 1, 0, 0, level(1), level(6), level(1), level(5)},
      {4, 2, 1 << 15, 0, level(1), level(5), level(3), level(5)},
