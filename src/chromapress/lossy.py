@@ -54,7 +54,7 @@ def _lowest(pixels: NDArray[np.uint8], floor: Quality, codec: str, **options: An
     def tried(setting: int) -> Lossy | None:
         content = _encode(pixels, codec, setting, options)
         decoded = _decode(content, pixels.shape[2])
-        if not _same_kinds(pixels, decoded):
+        if not _keeps_kinds(pixels, decoded):
             return None
         measured = quality.measure(pixels, decoded, floor)
         if not quality.reached(measured.psnr_db, measured.delta_e, measured.ssim, floor):
@@ -84,7 +84,7 @@ def _decode(content: bytes, channels: int) -> NDArray[np.uint8]:
         return np.asarray(image.convert("RGB" if channels == 3 else "RGBA"))
 
 
-def _same_kinds(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
-    if a.shape[2] == 3:
+def _keeps_kinds(pixels: NDArray[np.uint8], shown: NDArray[np.uint8]) -> bool:
+    if pixels.shape[2] == 3:
         return True
-    return all(np.array_equal(a[..., 3] == alpha, b[..., 3] == alpha) for alpha in (0, 255))
+    return all((shown[..., 3][pixels[..., 3] == alpha] == alpha).all() for alpha in (0, 255))
