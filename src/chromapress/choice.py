@@ -7,6 +7,7 @@ k is refined to the exact number.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -94,7 +95,8 @@ def measured(histogram: Histogram, ks: Sequence[int], palette: Palette, quality:
     return [
         Candidate(
             k,
-            one.silhouette,
+            # Where protected colours leave all pixels to one cluster, there is none: as bad as can be.
+            -1.0 if math.isnan(one.silhouette) else one.silhouette,
             histogram.psnr_of(one.error),
             _delta_e(histogram, one.clustering.palette, palette) if quality.max_delta_e is not None else None,
             one.clustering.centres,

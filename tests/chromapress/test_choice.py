@@ -172,6 +172,15 @@ def test_three_colours_of_three_kinds_with_k_of_two(rule: Any) -> None:
     assert (choice.verdict, choice.k) == (Verdict.LOSSLESS, 3)
 
 
+def test_protected_colours_that_take_all_pixels_leave_a_choice() -> None:
+    reds = np.zeros((1, 40, 3), np.uint8)
+    reds[..., 0] = np.arange(200, 240)
+    keys = palette(protected=("#ff0000", "#00ff00"), candidates=(2, 4, 8))
+    choice = choose(Histogram.of(reds), keys, Quality(min_psnr_db=20))
+    assert choice.curve[0].silhouette == -1.0
+    assert choice.k_by_rule["silhouette"] != 2
+
+
 def test_protected_colours_are_the_first_centres() -> None:
     keys = palette(rule="fixed", k=8, protected=("#cc0000", "#00aa55"))
     assert protected_colors(keys) is not None
