@@ -28,7 +28,7 @@ def configured(scope: str, partitions: int, layout: str = "files") -> DatasetCon
         {
             "palette": {"scope": scope, **({} if scope == "image" else SMALL)},
             "quality": {"min_psnr_db": 32 if scope == "image" else 18},
-            "compression": {"codec": "webp" if scope == "dataset" else "png"},
+            "compression": {"codec": "png" if scope == "image" else "webp"},
             "limits": {"max_rejected_percent": 50},
             "publish": {"layout": layout},
             "execution": {"partitions": partitions},
