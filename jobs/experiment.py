@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib as mpl
 import numpy as np
 import pyarrow as pa
 from matplotlib.figure import Figure
@@ -51,8 +50,10 @@ class Clustered:
 
 def cpu_s(spark: SparkSession) -> float:
     """CPU seconds that this process and Spark's JVM have used so far; with a local master, that is all of Spark."""
-    jvm = Path(f"/proc/{spark._jvm.ProcessHandle.current().pid()}/stat").read_text()
-    user, system = jvm.rpartition(")")[2].split()[11:13]
+    jvm = spark._jvm
+    assert jvm is not None  # noqa: S101  (only a session of Spark Connect has none)
+    stat = Path(f"/proc/{jvm.ProcessHandle.current().pid()}/stat").read_text()
+    user, system = stat.rpartition(")")[2].split()[11:13]
     return time.process_time() + (int(user) + int(system)) / _CLOCK_TICKS
 
 
@@ -117,8 +118,7 @@ def report(theirs: Clustered, ours: Clustered) -> str:
     """Sizes and centres side by side."""
     lines = [f"{'MLlib: pixels':>14} {'centre':>24}   {'engine: pixels':>14} {'centre':>24}"]
     for i in np.argsort(-theirs.sizes, kind="stable"):
-        centres = (" ".join(f"{level:7.2f}" for level in one.centres[i]) for one in (theirs, ours))
-        first, second = centres
+        first, second = (" ".join(f"{level:7.2f}" for level in one.centres[i]) for one in (theirs, ours))
         lines.append(f"{theirs.sizes[i]:14,} {first:>24}   {ours.sizes[i]:14,} {second:>24}")
     apart = np.abs(theirs.centres - ours.centres).max()
     lines += [
@@ -192,7 +192,6 @@ def main(argv: Sequence[str], say: Callable[[str], Any] = print) -> int:
     if pixels.shape[2] != 3:
         say("experiment.py: error: the paper's experiment knows no transparency")
         return 64
-    mpl.use("Agg")
     args.output.mkdir(parents=True, exist_ok=True)
     spark = SparkSession.builder.appName("experiment").getOrCreate()
     frame = pixel_frame(spark, pixels)

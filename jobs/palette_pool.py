@@ -21,7 +21,7 @@ from chromapress.histogram import Histogram
 
 # A block is the colours of one group whose red has the same four highest bits: at most 2^20 opaque ones.
 _BLOCK_SHIFT: Final = 4
-# Colours held in a worker before they are merged, and merged ones before they are passed on: 50 MB each.
+# Colours that wait in a worker before they are merged: 50 MB.
 _PENDING_COLORS: Final = 1 << 22
 
 # counts are int64, whose sum over any number of images fits.

@@ -155,13 +155,14 @@ def choose(histogram: Histogram, palette: Palette, quality: Quality) -> Choice:
     if colors > max(palette.largest_k, least_colors(histogram, palette)):
         return pick(curve, palette, quality, flat, tried)
     known = {one.k: one for one in curve}
+    k_by_rule = refined(known, palette, quality, flat, tried)
     return Choice(
         colors,
         engine.kmeans(histogram.colors, histogram.counts, colors).centres,
         Verdict.LOSSLESS,
         f"all of its {colors} distinct colours fit in a palette",
-        k_by_rule=refined(known, palette, quality, flat, tried),
-        curve=ascending(known),
+        ascending(known),
+        k_by_rule,
         below_floor=False,
         flat_colors=flat.number,
     )

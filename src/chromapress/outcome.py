@@ -16,7 +16,7 @@ class Outcome(StrEnum):
 
     @property
     def is_new_file(self) -> bool:
-        """Whether what is published is a palette file of ours."""
+        """Whether what is published is a file of ours: a palette file, or with codec `auto` a lossy one."""
         return self in (Outcome.PUBLISHED, Outcome.PUBLISHED_LOSSLESS)
 
     @property

@@ -49,9 +49,9 @@ _MAX_CLUSTERS_OPEN: Final = 16
 _BAND_SHARE: Final = 0.9
 
 _MEANINGS: Final = {
-    Outcome.PUBLISHED: "quantized to a palette and encoded",
+    Outcome.PUBLISHED: "a new file: quantized to a palette, or lossy where codec auto found that smaller",
     Outcome.PUBLISHED_LOSSLESS: "few enough colours: an exact palette file",
-    Outcome.KEPT_LARGER: "the palette file would not save enough: the source, byte for byte",
+    Outcome.KEPT_LARGER: "a new file would not save enough: the source, byte for byte",
     Outcome.KEPT_QUALITY: "no allowed number of colours reaches the floor: the source, byte for byte",
     Outcome.KEPT_ANIMATED: "more than one frame: the source, byte for byte",
     Outcome.KEPT_MULTIPAGE: "more than one page: the source, byte for byte",
