@@ -3,12 +3,27 @@ name, in every process: so there is this one, and it does no work."""
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 from airflow.plugins_manager import AirflowPlugin
 from chromapress_timetable import DayBeforeTimetable
 
 
 class ChromapressPlugin(AirflowPlugin):
-    """The timetable of the datasets."""
+    """The timetable of the datasets, and the portal."""
 
     name = "chromapress"
     timetables = [DayBeforeTimetable]  # noqa: RUF012  (Airflow's contract)
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        # Imported in the API server only, which alone asks for it.
+        from portal.app import PREFIX, Portal, create_app  # noqa: PLC0415
+        from portal.settings import read_settings  # noqa: PLC0415
+
+        from chromapress.storage import Hdfs  # noqa: PLC0415
+
+        settings = read_settings()
+        app = create_app(Portal(settings, Hdfs(settings.filesystem, attempts=3)))
+        return [{"app": app, "url_prefix": PREFIX, "name": "Chromapress"}]

@@ -1,12 +1,6 @@
-"""The DAGs, the operators and the timetable in this process, with an Airflow configuration of their own.
-
-Airflow reads its configuration when it is imported first, so it is set here, before any test module is.
-"""
+"""The DAGs, the operators and the timetable in this process, with an Airflow configuration of their own."""
 
 import json
-import os
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,18 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from hdfs import InsecureClient
 
+import tests.airflow_process  # noqa: F401  (before Airflow is imported)
 from stack.hdfs import Address
-
-PROJECT = Path(__file__).resolve().parents[2]
-_HOME = tempfile.TemporaryDirectory(prefix="chromapress-airflow-")
-
-os.environ |= {
-    "AIRFLOW_HOME": _HOME.name,
-    "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
-    "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
-    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-}
-sys.path += [str(PROJECT / "dags"), str(PROJECT / "plugins")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

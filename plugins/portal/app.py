@@ -1,0 +1,65 @@
+"""The portal as one FastAPI app: its routers, and what holds for every one of their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from chromapress.storage import Hdfs
+from portal.access import Access
+from portal.gate import SameOriginGate
+from portal.headers import SecurityHeaders
+from portal.settings import Settings
+
+PREFIX: Final = "/chromapress"
+API: Final = "/api/v1"
+
+
+@dataclass(frozen=True)
+class Portal:
+    """What the routes work with; they find it as `request.app.state.portal`."""
+
+    settings: Settings
+    storage: Hdfs
+
+
+def create_app(portal: Portal) -> FastAPI:
+    """The app to mount at PREFIX. Every route depends on `access`, or says in the security tests why it need not."""
+    app = FastAPI(
+        title="Chromapress",
+        description="Upload images, run the pipeline on them, compare and download what it made.",
+        version="1",
+        openapi_url=None,  # for people who have logged in only: see below
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.portal = portal
+    app.exception_handler(HTTPException)(answer_error)
+    app.add_middleware(SameOriginGate)
+    app.add_middleware(SecurityHeaders)  # the outermost: a refusal has headers, too
+
+    @app.get(f"{API}/me", tags=["account"])
+    def me(asking: Access) -> dict[str, str | bool]:
+        """Who you are."""
+        return {"name": asking.name, "operator": asking.operator}
+
+    return app
+
+
+async def answer_error(request: Request, error: HTTPException) -> Response:
+    """Errors as {"detail": sentence}; a stranger who opens a page is sent to the log-in and comes back from there."""
+    below = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    is_page = request.method == "GET" and not below.startswith("/api/")
+    if error.status_code == HTTPStatus.UNAUTHORIZED and is_page:
+        settings: Settings = request.app.state.portal.settings
+        query = f"?{request.url.query}" if request.url.query else ""
+        back = f"{settings.base_url}{PREFIX}{below}{query}"
+        return RedirectResponse(f"{settings.base_url}/auth/login/?{urlencode({'next': back})}", HTTPStatus.SEE_OTHER)
+    return await http_exception_handler(request, error)
