@@ -6,7 +6,6 @@ A version's name is a digest of what its bytes depend on. Publishing the same ve
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import sys
 import time
@@ -190,7 +189,8 @@ def _run(frame: DataFrame) -> None:
 
 def write_about(spark: SparkSession, run: Run, made: VersionPaths, version: str, started: float) -> dict[str, Any]:
     """report.html and run.json of a version whose images and manifest are there; returns what run.json says."""
-    rows = pq.read_table(io.BytesIO(run.store.read(made.manifest)))
+    with run.store.reader(made.manifest) as file:
+        rows = report.read_rows(pq.ParquetFile(file))
     stages = {stage: read_facts(run, stage) for stage in STAGES if stage != "publish"}
     facts = {
         "dataset": run.dataset,

@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,6 +29,7 @@ from chromapress.decode import decode
 from chromapress.histogram import premultiplied
 from chromapress.outcome import Outcome
 from chromapress.run_summary import NEW_FILES, outcomes, saved_percent
+from chromapress.tables import MANIFEST
 
 # The file stays below about 10 MB: 6 examples, two views of each twice, and lossless WebP of 400x400 RGB noise, which
 # no codec makes smaller, is 0.5 MB, a third more in base64.
@@ -40,7 +42,11 @@ _ENLARGED_SIDE: Final = 200  # icons below half of this are shown at a multiple 
 _MAX_EXAMPLE_PIXELS: Final = 40_000_000
 
 # The columns that make rows heavy; most of the page does without.
-_LISTS: Final = ["palette", "cluster_sizes", "curve", "k_by_rule", "size_by_codec"]
+_HEAVY: Final = ["palette", "cluster_sizes", "curve", "k_by_rule"]
+_LISTS: Final = [*_HEAVY, "size_by_codec"]
+
+# Rows whose curves make the bands: enough for steady quartiles, few enough for any driver (0.5 kB each).
+_MAX_CURVES: Final = 4_000
 
 _MAX_LISTED: Final = 200
 _MAX_CLUSTERS_OPEN: Final = 16
@@ -74,7 +80,7 @@ def pick_examples(manifest: pa.Table) -> list[tuple[str, str]]:
 
     An image that is extreme in several ways comes once. Equals are taken in the order of their paths.
     """
-    rows = manifest.drop_columns(_LISTS)
+    rows = manifest.select([name for name in manifest.column_names if name not in _LISTS])
     new = rows.filter(pc.is_in(rows["outcome"], pa.array(NEW_FILES))).sort_by("relative_path")
     size = np.asarray(new["width"], np.int64) * np.asarray(new["height"], np.int64)
     new = new.filter(pa.array(size <= _MAX_EXAMPLE_PIXELS))
@@ -104,11 +110,33 @@ def pick_examples(manifest: pa.Table) -> list[tuple[str, str]]:
     return [(paths[place].as_py(), ", ".join(whys)) for place, whys in chosen.items()]
 
 
+def read_rows(manifest: pq.ParquetFile) -> pa.Table:
+    """A manifest's rows as `render` needs them, in some 0.3 kB each however many there are.
+
+    The columns of lists are left null but for the rows of `pick_examples`, and the curve for some rows at equal
+    distances.
+    """
+    light = manifest.read([name for name in MANIFEST.names if name not in _HEAVY])
+    examples = pa.array([path for path, _ in pick_examples(light)], pa.string())
+    step = -(-light.num_rows // _MAX_CURVES)
+    groups: list[pa.Table] = []
+    for number in range(manifest.num_row_groups):
+        group = manifest.read_row_group(number, ["relative_path", *_HEAVY])
+        shown = pc.is_in(group["relative_path"], examples)
+        first = sum(one.num_rows for one in groups)
+        sampled = pa.array(np.arange(first, first + group.num_rows) % step == 0)
+        keep = {"curve": pc.or_(shown, sampled)}
+        columns = {name: pc.if_else(keep.get(name, shown), group[name], None) for name in _HEAVY}
+        groups.append(pa.table(columns))
+    heavy = pa.concat_tables(groups)
+    return pa.table({name: (heavy if name in _HEAVY else light)[name] for name in MANIFEST.names}, MANIFEST)
+
+
 def render(run: Mapping[str, Any], manifest: pa.Table, examples: Sequence[Example]) -> str:
     """The whole page.
 
     run: run.json, that is run_summary.summary() with dataset, partition, version, run_id, stages {stage: {started,
-    seconds}}, config (resolved) and versions {component: version}; manifest: rows of tables.MANIFEST.
+    seconds}}, config (resolved) and versions {component: version}; manifest: rows of tables.MANIFEST (`read_rows`).
     """
     title = f"{run['dataset']} {run['partition']}"
     style = resources.files("chromapress").joinpath("report.css").read_text(encoding="utf-8")
@@ -250,6 +278,8 @@ def _curves(run: Mapping[str, Any], manifest: pa.Table) -> str:
         return ""
     figure = plots.bands_figure(bands, run["config"]["quality"]["min_psnr_db"])
     images = "the one image" if bands.images == 1 else f"the {bands.images:,} images"
+    if manifest.num_rows > _MAX_CURVES:
+        images = f"a sample of {bands.images:,} images"
     return _section(
         "Silhouette and quality over the dataset",
         f'<figure class="plot">{plots.svg(figure, "Silhouette and PSNR over k")}<figcaption>Median and quartiles over '

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from chromapress.report import MAX_EXAMPLES, Example, dataset_bands, pick_examples, render
+from chromapress.report import MAX_EXAMPLES, Example, dataset_bands, pick_examples, read_rows, render
 from chromapress.run_summary import summary
 from chromapress.tables import MANIFEST
 from tests.chromapress.conftest import SOURCES, Made
@@ -254,6 +255,26 @@ def test_long_lists_are_cut_and_the_rest_is_counted_and_the_file_stays_small(mad
     html = render(made.run | summary(rows), rows, examples)
     assert "And 800 more, in the manifest." in Page(html).words
     assert len(html) < 3_000_000
+
+
+def test_rows_are_read_with_lists_for_examples_and_a_sample_of_curves_alone(made: Made) -> None:
+    many = pa.concat_tables([made.manifest] * (7_000 // made.manifest.num_rows))
+    names = [f"{number:05} {path}" for number, path in enumerate(many["relative_path"].to_pylist())]
+    many = many.set_column(0, MANIFEST.field("relative_path"), pa.array(names))
+    file = io.BytesIO()
+    pq.write_table(many, file, row_group_size=300)
+    rows = read_rows(pq.ParquetFile(file))
+    light = [name for name in MANIFEST.names if name not in ("palette", "cluster_sizes", "curve", "k_by_rule")]
+    assert rows.schema == MANIFEST
+    assert rows.select(light).equals(many.select(light))
+    examples = dict(pick_examples(many))
+    shown = [path in examples for path in names]
+    sampled = [one or number % 2 == 0 for number, one in enumerate(shown)]
+    for name, kept in (("palette", shown), ("cluster_sizes", shown), ("k_by_rule", shown), ("curve", sampled)):
+        whole = many[name].to_pylist()
+        assert rows[name].to_pylist() == [value if keep else None for value, keep in zip(whole, kept, strict=True)]
+    page = Page(render(made.run | summary(rows), rows, []))
+    assert "Median and quartiles over a sample of" in page.words
 
 
 def test_examples_of_noise_stay_within_the_promised_size() -> None:

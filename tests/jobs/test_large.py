@@ -20,7 +20,7 @@ from chromapress.paths import STAGES, DatasetPaths
 from chromapress.storage import hdfs as store_of
 from stack.hdfs import Address
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(7200)]
 
 ROOT: Final = Path(__file__).parents[2]
 SIDE: Final = 10_000
