@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from chromapress.config import ConfigError, DatasetConfig, check_partition, with_parameters
+from chromapress.config import ConfigError, DatasetConfig, check_partition, partition_of_key, with_parameters
 from chromapress.paths import DatasetPaths, PartitionPaths, RunPaths
 
 PARTITION_PARAMETER: Final = "partition"
@@ -55,9 +55,9 @@ def read_run(dataset: Dataset, context: Mapping[str, Any]) -> DatasetRun:
 
 
 def _partition(dag_run: Any, given: str | None, timezone: str, where: str) -> str:
-    """The partition of the schedule or backfill, else the one given, else the day before the run."""
+    """That of the run's key, which schedule, backfill and portal set; else the one given, else the day before."""
     if dag_run.partition_key is not None:
-        scheduled = check_partition(f"dt={dag_run.partition_key}", where)
+        scheduled = partition_of_key(dag_run.partition_key, where)
         if given not in (None, scheduled):
             raise ConfigError(f"{where}: partition: the run is for {scheduled}, but the parameter says {given}")
         return scheduled

@@ -13,7 +13,8 @@
 
 - **By schedule**: each run processes the partition of the day before it, in the dataset's time zone.
 - **By hand**: *Trigger* shows every parameter of the dataset; what is left alone is as the YAML file says. `partition`
-  is `dt=2026-11-23`, say; left empty, it is the day before.
+  is `dt=2026-11-23`, say, or `upload=<id>`; left empty, it is that of the partition key if there is one, else the day
+  before.
 - **For the past**: *Backfill* from the first day to the last, both included, with the same parameters.
 
 Running a partition again is safe: the same images and parameters give the same version, and change nothing.
@@ -50,6 +51,8 @@ from chromapress.config import PARTITION, ConfigError, load, run_parameters
 from chromapress.paths import DatasetPaths
 
 POOL = "spark"
+# Without a schedule, runs are of partitions that people name: none has to wait for another's, but for Spark's slots.
+RUNS_BY_HAND = 16
 MAX_RETRY_DELAY = timedelta(minutes=30)
 # A look at HDFS takes a second; a NameNode that accepts and never answers must not hold the task.
 LOOK_TIMEOUT = timedelta(minutes=5)
@@ -65,7 +68,7 @@ def make_dag(dataset: Dataset, estate: Estate) -> DAG:
         doc_md=f"{config.description}\n\n{__doc__}",
         schedule=DayBeforeTimetable(config.schedule, timezone=config.timezone),
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=1 if config.schedule else RUNS_BY_HAND,
         is_paused_upon_creation=False,
         params=form(dataset),
         tags=["chromapress", f"rule {config.palette.rule}", f"palette per {config.palette.scope}"],

@@ -1,11 +1,13 @@
 """When a dataset's runs start, and which day's partition each of them processes.
 
 A partition is a plain date, the day before the run in the dataset's time zone, whatever the hour of the cron
-expression. A backfill from A to B is the partitions A to B, both included; it needs no schedule.
+expression. A backfill from A to B is the partitions A to B, both included; it needs no schedule. A run that is
+triggered may have the key upload=<id> instead, which has no date.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -73,14 +75,16 @@ class DayBeforeTimetable(CronPartitionTimetable):
         day = run_date.astimezone(self._timezone).date() - timedelta(days=1)
         return self._midnight(day), day.isoformat()
 
-    def _decode_partition_date(self, partition_key: str) -> datetime:
+    def _decode_partition_date(self, partition_key: str) -> datetime | None:  # type: ignore[override]
+        if re.fullmatch(r"upload=[A-Za-z0-9-]{1,64}", partition_key):
+            return None
         try:
             day = date.fromisoformat(partition_key)
         except ValueError:
             day = None
         if day is None or day.isoformat() != partition_key:
             raise InvalidPartitionKeyError(
-                f"The partition key must be a day such as 2026-11-23, but is {partition_key!r}"
+                f"The partition key must be a day such as 2026-11-23 or upload=<id>, but is {partition_key!r}"
             )
         return self._midnight(day)
 

@@ -291,6 +291,11 @@ def with_parameters(config: DatasetConfig, parameters: dict[str, Any], where: st
     return parse(data, where)
 
 
+def partition_of_key(key: str, where: str) -> str:
+    """The partition that Airflow's partition key of a run means: a day's key is its date, an upload's upload=<id>."""
+    return check_partition(key if key.startswith("upload=") else f"dt={key}", where)
+
+
 def check_partition(partition: str, where: str) -> str:
     """The partition's name if it is one (dt=2026-11-23 or upload=<id>), else ConfigError."""
     if not re.fullmatch(PARTITION, partition):

@@ -1,6 +1,7 @@
 """Where everything is in HDFS: every path is spelled here and nowhere else.
 
 <root>/<dataset>/landing/<partition>/<tree>
+<root>/<dataset>/staging/<partition>/<file>        what is still being uploaded
 <root>/<dataset>/work/<partition>/_lock/<n>
 <root>/<dataset>/work/<partition>/<run>/config.json, ingested/, selected/, quantized/, compressed/
 <root>/<dataset>/published/<partition>/<version>/images/<tree>, manifest.parquet, report.html, run.json
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 DEFAULT_ROOT: Final = "/chromapress"
+# The dataset of what people upload through the portal: its partitions are upload=<id>.
+UPLOADS: Final = "uploads"
 
 # A stage's verb and the noun of what it leaves behind, in the order of the data's way.
 STAGES: Final = {
@@ -41,6 +44,10 @@ class DatasetPaths:
     def work(self) -> str:
         return f"{self.root}/{self.dataset}/work"
 
+    @property
+    def staging(self) -> str:
+        return f"{self.root}/{self.dataset}/staging"
+
     def partition(self, partition: str) -> PartitionPaths:
         return PartitionPaths(self.root, self.dataset, partition)
 
@@ -56,6 +63,11 @@ class PartitionPaths:
     @property
     def landing(self) -> str:
         return f"{self.root}/{self.dataset}/landing/{self.partition}"
+
+    @property
+    def staging(self) -> str:
+        """Where files are written until they are whole: no run ever looks here."""
+        return f"{self.root}/{self.dataset}/staging/{self.partition}"
 
     @property
     def work(self) -> str:

@@ -12,7 +12,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.file import list_py_file_paths
 
 from chromapress.config import load, run_parameters, with_parameters
-from chromapress.paths import STAGES
+from chromapress.paths import STAGES, UPLOADS
 
 PROJECT = Path(__file__).resolve().parents[2]
 DAGS = PROJECT / "dags"
@@ -52,7 +52,7 @@ def test_a_dag_keeps_the_house_rules(shipped, name):
     assert dag.description == config.description != ""
     assert "wait_for_landing" in dag.doc_md
     assert "chromapress" in dag.tags
-    assert (dag.max_active_runs, dag.catchup) == (1, False)
+    assert (dag.max_active_runs, dag.catchup) == (1 if config.schedule else 16, False)
     assert [task.task_id for task in dag.topological_sort()] == TASKS
     for task in dag.tasks:
         assert task.owner == config.owner
@@ -76,6 +76,19 @@ def test_the_two_samples_show_both_palette_scopes(shipped):
     assert (photos.palette.scope, sprites.palette.scope) == ("image", "dataset")
     assert photos.palette.rule != sprites.palette.rule
     assert photos.schedule is sprites.schedule is None
+
+
+def test_only_a_nightly_run_waits_for_the_one_before(datasets):
+    (datasets / "nightly.yaml").write_text("schedule: 0 2 * * *\n")
+    (datasets / "by-hand.yaml").write_text("")
+    bag = parse()
+    assert (bag.dags["quantize_nightly"].max_active_runs, bag.dags["quantize_by-hand"].max_active_runs) == (1, 16)
+
+
+def test_an_upload_is_a_partition_that_can_be_triggered_by_key(shipped):
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(shipped[f"quantize_{UPLOADS}"]))
+    dag.validate_partition_key("upload=0f3a")
+    assert dag.timetable.resolve_partition_date("upload=0f3a") is None
 
 
 def test_a_dag_survives_its_way_to_the_scheduler(shipped):

@@ -84,11 +84,25 @@ def test_a_dataset_without_schedule_never_starts_by_itself():
 
 
 @pytest.mark.parametrize(
-    "key", ["2026-11-31", "2026-1-5", "20261105", "2026-11-05T00:00:00", "yesterday", "dt=2026-11-05"]
+    "key",
+    [
+        "upload=",
+        "upload=a/b",
+        "2026-11-31",
+        "2026-1-5",
+        "20261105",
+        "2026-11-05T00:00:00",
+        "yesterday",
+        "dt=2026-11-05",
+    ],
 )
 def test_a_key_that_is_no_day_is_refused(key):
     with pytest.raises(InvalidPartitionKeyError, match="must be a day such as"):
         DayBeforeTimetable("0 2 * * *", timezone="UTC").resolve_partition_date(key)
+
+
+def test_the_key_of_an_upload_has_no_day():
+    assert DayBeforeTimetable(None, timezone="UTC").resolve_partition_date("upload=0f3a-1") is None
 
 
 @given(st.none() | crons, zones)

@@ -1,0 +1,193 @@
+"""What the portal remembers: tables of its own in Airflow's metadata database, on SQLite and PostgreSQL alike.
+
+The bytes are in HDFS; here is who uploaded what, how far it is, and which runs and shares there are of it. Transactions
+are short, one row to a file. A transaction that writes begins with a write: SQLite's would otherwise begin as a reader,
+and find at its first write that another was faster.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.types import TypeDecorator
+
+T = TypeVar("T")
+
+# A run in one of these holds its upload: nothing may be added to it, or taken away.
+ACTIVE: Final = ("queued", "running")
+# PostgreSQL's serialization_failure, deadlock_detected, lock_not_available.
+_HEALS: Final = ("40001", "40P01", "55P03")
+_PATIENCE_S: Final = 30.0
+
+
+class UtcMoment(TypeDecorator[datetime]):
+    """A moment with its zone, UTC. SQLite keeps none, so none is stored."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+# What each person's files come to: the quota is kept here, in the transaction that adds or removes them.
+people = Table(
+    "chromapress_people",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False, default=0),
+    Column("file_count", BigInteger, nullable=False, default=0),
+)
+
+uploads = Table(
+    "chromapress_uploads",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(256), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("created_at", UtcMoment, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False, default=0),
+    Column("file_count", BigInteger, nullable=False, default=0),
+    # Files get ascending numbers, in the order in which they were announced.
+    Column("last_number", BigInteger, nullable=False, default=0),
+)
+
+files = Table(
+    "chromapress_files",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("upload_id", ForeignKey(uploads.c.id), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("asked_path", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("received_bytes", BigInteger, nullable=False, default=0),
+    Column("state", String(16), nullable=False, default="waiting"),  # receiving, received, refused
+    Column("reason", Text),
+    Column("content_type", String(64)),
+    Column("sha256", String(64)),
+    # The same as sha256 in the first of equal files, empty in the others: the constraint below decides which it is.
+    Column("first_sha256", String(64)),
+    Column("duplicate_of", String(32)),  # the id of the first
+    # Who is receiving it: another connection that takes over writes another.
+    Column("claim", String(32)),
+    Column("changed_at", UtcMoment, nullable=False),
+    UniqueConstraint("upload_id", "path"),
+    UniqueConstraint("upload_id", "first_sha256"),
+    Index("chromapress_files_number", "upload_id", "number"),
+    Index("chromapress_files_asked", "upload_id", "asked_path", "size_bytes"),
+    Index("chromapress_files_changed", "state", "changed_at"),
+)
+
+runs = Table(
+    "chromapress_runs",
+    metadata,
+    Column("run_id", String(250), primary_key=True),  # Airflow's
+    Column("dag_id", String(250), primary_key=True),
+    Column("upload_id", ForeignKey(uploads.c.id), nullable=False, index=True),
+    Column("started_by", String(256), nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("state", String(16), nullable=False, default="queued"),  # running, success, failed
+    Column("error", Text),
+    Column("created_at", UtcMoment, nullable=False),
+    Column("started_at", UtcMoment),
+    Column("ended_at", UtcMoment),
+)
+
+shares = Table(
+    "chromapress_shares",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("upload_id", ForeignKey(uploads.c.id), nullable=False, index=True),
+    Column("created_by", String(256), nullable=False),
+    Column("created_at", UtcMoment, nullable=False),
+    Column("expires_at", UtcMoment, nullable=False),
+    Column("used", Integer, nullable=False, default=0),
+)
+
+
+class Records:
+    """The tables in one database. Nothing here is async: call it from a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # SQLite has one writer at a time; those of this process wait for each other in line, not by polling.
+        self._turn: Any = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+
+    def create(self) -> None:
+        """Make the tables that are missing; several processes may do so at once."""
+        for attempt in range(5):
+            try:
+                metadata.create_all(self._engine)
+                return
+            except (OperationalError, ProgrammingError, IntegrityError):
+                # Another process was about to make the same table.
+                if attempt == 4:
+                    raise
+                time.sleep(0.2 * (attempt + 1))
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read with."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, done in one transaction; from its beginning again where another was in the way.
+
+        Its first statement must write, and it may run several times: it changes nothing but the database.
+        """
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                with self._turn, self._engine.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if not _heals(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311  (only so that two do not meet again)
+
+
+def _heals(error: DBAPIError) -> bool:
+    """Whether it was another transaction's fault."""
+    busy = isinstance(error, OperationalError) and "database is locked" in str(error.orig)
+    return busy or getattr(error.orig, "pgcode", None) in _HEALS
+
+
+def new_id() -> str:
+    """An id that nobody guesses: 128 bits, letters that partitions, URLs and file names all allow."""
+    return secrets.token_hex(16)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
