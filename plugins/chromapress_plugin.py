@@ -19,11 +19,13 @@ class ChromapressPlugin(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         # Imported in the API server only, which alone asks for it.
+        from airflow.settings import get_engine  # noqa: PLC0415
         from portal.app import PREFIX, Portal, create_app  # noqa: PLC0415
+        from portal.records import Records  # noqa: PLC0415
         from portal.settings import read_settings  # noqa: PLC0415
 
         from chromapress.storage import Hdfs  # noqa: PLC0415
 
         settings = read_settings()
-        app = create_app(Portal(settings, Hdfs(settings.filesystem, attempts=3)))
+        app = create_app(Portal(settings, Hdfs(settings.filesystem, attempts=3), Records(get_engine)))
         return [{"app": app, "url_prefix": PREFIX, "name": "Chromapress"}]

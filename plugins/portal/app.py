@@ -16,6 +16,7 @@ from chromapress.storage import Hdfs
 from portal.access import Access
 from portal.gate import SameOriginGate
 from portal.headers import SecurityHeaders
+from portal.records import Records
 from portal.settings import Settings
 
 PREFIX: Final = "/chromapress"
@@ -28,6 +29,7 @@ class Portal:
 
     settings: Settings
     storage: Hdfs
+    records: Records
 
 
 def create_app(portal: Portal) -> FastAPI:

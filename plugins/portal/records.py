@@ -137,29 +137,33 @@ shares = Table(
 
 
 class Records:
-    """The tables in one database. Nothing here is async: call it from a thread."""
+    """The tables in one database, that of the engine which `engine` returns: Airflow makes its own anew at times.
 
-    def __init__(self, engine: Engine) -> None:
+    Nothing here is async: call it from a thread.
+    """
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
         self._engine = engine
-        # SQLite has one writer at a time; those of this process wait for each other in line, not by polling.
-        self._turn: Any = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+        self._turn: Any = nullcontext()
+        self._creating = threading.Lock()
+        self._created = False
 
-    def create(self) -> None:
-        """Make the tables that are missing; several processes may do so at once."""
-        for attempt in range(5):
-            try:
-                metadata.create_all(self._engine)
-                return
-            except (OperationalError, ProgrammingError, IntegrityError):
-                # Another process was about to make the same table.
-                if attempt == 4:
-                    raise
-                time.sleep(0.2 * (attempt + 1))
+    def _create(self) -> None:
+        """Make the tables that are missing, at the first use; several processes may do so at once."""
+        with self._creating:
+            if not self._created:
+                engine = self._engine()
+                if engine.dialect.name == "sqlite":
+                    # It has one writer at a time; those of this process wait in line, not by polling.
+                    self._turn = threading.Lock()
+                _create_missing(engine)
+                self._created = True
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection to read with."""
-        with self._engine.connect() as connection:
+        self._create()
+        with self._engine().connect() as connection:
             yield connection
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -167,15 +171,28 @@ class Records:
 
         Its first statement must write, and it may run several times: it changes nothing but the database.
         """
+        self._create()
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             try:
-                with self._turn, self._engine.begin() as connection:
+                with self._turn, self._engine().begin() as connection:
                     return work(connection)
             except DBAPIError as error:
                 if not _heals(error) or time.monotonic() > deadline:
                     raise
             time.sleep(random.uniform(0.01, 0.1))  # noqa: S311  (only so that two do not meet again)
+
+
+def _create_missing(engine: Engine) -> None:
+    for attempt in range(5):
+        try:
+            metadata.create_all(engine)
+            return
+        except (OperationalError, ProgrammingError, IntegrityError):
+            # Another process was about to make the same table.
+            if attempt == 4:
+                raise
+            time.sleep(0.2 * (attempt + 1))
 
 
 def _heals(error: DBAPIError) -> bool:

@@ -39,10 +39,21 @@ def settings():
 
 
 @pytest.fixture
-def app(settings, storage):
+def records(tmp_path: Path):
+    """Empty tables in a database of their own."""
+    from portal.records import Records
+    from sqlalchemy import create_engine
+
+    engine = create_engine(f"sqlite:///{tmp_path / 'records.db'}")
+    yield Records(lambda: engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def app(settings, storage, records):
     from portal.app import Portal, create_app
 
-    return create_app(Portal(settings, storage))
+    return create_app(Portal(settings, storage, records))
 
 
 @pytest.fixture
