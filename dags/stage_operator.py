@@ -1,4 +1,4 @@
-"""The stages as Airflow tasks: each one spark-submit of jobs/<stage>.py.
+"""The stages as Airflow tasks: each one spark-submit of jobs/<stage>.py, or for small runs the first one's for all.
 
 A stage tells by its exit code what became of it, and in its last line why; this module turns both into the exceptions
 that Airflow knows: fail at once, try again later, wait without a slot.
@@ -20,7 +20,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk import Asset, timezone
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 from dataset_run import Dataset, DatasetRun, read_run
-from namenode import read, webhdfs
+from namenode import find, read, webhdfs
 from partition_lock import held_by_another
 
 from chromapress.config import DatasetConfig
@@ -30,6 +30,9 @@ from chromapress.paths import STAGES
 BAD_CONFIGURATION: Final = 64
 BAD_DATA: Final = 65
 LOCKED: Final = 75
+
+# The job that goes through all stages in one Spark session (jobs/small_run.py).
+SMALL_RUN: Final = "small_run"
 
 ERROR_LINE: Final = "chromapress: error: "
 # Where Spark's last words begin, and the lines among them that name an error.
@@ -66,8 +69,7 @@ class StageOperator(SparkSubmitOperator):
         webhdfs_conn_id: str = WebHDFSHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        application = str(jobs_folder / f"{stage}.py")
-        super().__init__(task_id=stage, application=application, **kwargs)
+        super().__init__(task_id=stage, application=str(jobs_folder / f"{stage}.py"), **kwargs)
         self.stage = stage
         self.dataset = dataset
         self.jobs_folder = jobs_folder
@@ -76,10 +78,17 @@ class StageOperator(SparkSubmitOperator):
     def execute(self, context: Any) -> None:
         """Run the job; its failure as the exception that its exit code asks for."""
         run = read_run(self.dataset, context)
+        if self._is_done(run):
+            self.log.info("%s was done in the Spark session of %s", self.stage, SMALL_RUN)
+            self._after(run, context)
+            self._forget(run)
+            return
         self._before(run, context)
-        self.name = f"chromapress {self.dataset.name} {run.partition} {self.stage}"
+        job = self._job(run, context)
+        self.application = str(self.jobs_folder / f"{job}.py")
+        self.name = f"chromapress {self.dataset.name} {run.partition} {job}"
         self.conf = _SPARK_CONF | {"spark.executor.memory": run.config.execution.executor_memory}
-        self.py_files = ",".join(shared_modules(self.jobs_folder)) or None
+        self.py_files = ",".join(modules_beside(self.jobs_folder, job)) or None
         self.application_args = self._arguments(run)
         try:
             super().execute(context)
@@ -98,6 +107,22 @@ class StageOperator(SparkSubmitOperator):
     def _arguments(self, run: DatasetRun) -> list[str]:
         arguments = ["--root", self.dataset.root, "--dataset", self.dataset.name]
         return [*arguments, "--partition", run.partition, "--run", run.run_id]
+
+    def _is_done(self, run: DatasetRun) -> bool:
+        """Whether the stage was done ahead of its task, in the session of a small run."""
+        if not run.config.execution.one_session_up_to:
+            return False
+        with webhdfs(self.webhdfs_conn_id) as client:
+            return find(client, run.run_paths.done_ahead(self.stage)) is not None
+
+    def _forget(self, run: DatasetRun) -> None:
+        """Take the mark away: a task that is cleared is there to be done again."""
+        with webhdfs(self.webhdfs_conn_id) as client:
+            client.delete(run.run_paths.done_ahead(self.stage))
+
+    def _job(self, run: DatasetRun, context: Any) -> str:
+        """The job to submit."""
+        return self.stage
 
     def _before(self, run: DatasetRun, context: Any) -> None:
         """What is to be seen before Spark is started."""
@@ -146,6 +171,14 @@ class IngestOperator(StageOperator):
         if holder:
             raise self._wait(holder, run.config, context)
 
+    def _is_done(self, run: DatasetRun) -> bool:
+        return False
+
+    def _job(self, run: DatasetRun, context: Any) -> str:
+        # Where a first try has failed, whatever it was doing, each stage is tried by itself.
+        in_one_session = run.config.execution.one_session_up_to > 0 and context["ti"].try_number == 1
+        return SMALL_RUN if in_one_session else self.stage
+
     def _arguments(self, run: DatasetRun) -> list[str]:
         return [*super()._arguments(run), "--config", run.config.canonical_json()]
 
@@ -159,7 +192,8 @@ class PublishOperator(StageOperator):
 
     def _after(self, run: DatasetRun, context: Any) -> None:
         with webhdfs(self.webhdfs_conn_id) as client:
-            version = read(client, run.paths.current).decode().strip()
+            # Not the current version: another run may have published since.
+            version = json.loads(read(client, run.run_paths.facts("publish")))["version"]
             paths = run.paths.version(version)
             facts = json.loads(read(client, paths.run))
         counts = {key: facts[key] for key in ("images", "outcomes", "bytes_in", "bytes_out")}
@@ -168,9 +202,10 @@ class PublishOperator(StageOperator):
         self.log.info("published %s: %s", paths.base, json.dumps(counts))
 
 
-def shared_modules(jobs_folder: Path) -> list[str]:
-    """The modules that the jobs import, which travel with each of them: those in their folder that are no stage."""
-    return [str(path) for path in sorted(jobs_folder.glob("*.py")) if path.stem not in STAGES]
+def modules_beside(jobs_folder: Path, job: str) -> list[str]:
+    """The modules that travel with a job: those in its folder that are no job; with a small run, the stages too."""
+    left_out = {SMALL_RUN} if job == SMALL_RUN else {SMALL_RUN, *STAGES}
+    return [str(path) for path in sorted(jobs_folder.glob("*.py")) if path.stem not in left_out]
 
 
 def job_error(lines: Sequence[str]) -> str | None:

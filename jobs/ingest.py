@@ -124,7 +124,7 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     uri = landing(run)
     files = list_files(uri, run.config)
     write(ingest(spark, files, uri, run.config), run, "ingest")
-    return {"images": len(files), "source": uri}
+    return {"images": len(files), "bytes": sum(file.size_bytes for file in files), "source": uri}
 
 
 if __name__ == "__main__":

@@ -38,6 +38,10 @@ _BATCH_BYTES: Final = 16 << 20
 # Enough work for a task to be worth its start, little enough that the last one does not keep a cluster waiting.
 PARTITION_BYTES: Final = 16 << 20
 
+# A shuffled row can be several times as large as the file it is of: histograms and index maps are.
+_SHUFFLE_BYTES: Final = 4 << 20
+_MOST_SHUFFLE_PARTITIONS: Final = 200
+
 _SESSION: Final = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": str(_BATCH_ROWS),
     "spark.sql.execution.arrow.maxBytesPerBatch": str(_BATCH_BYTES),
@@ -74,6 +78,10 @@ class Run:
         return self.partition.run(self.run_id)
 
 
+# A stage's work; it returns facts about it.
+Body = Callable[[SparkSession, Run], dict[str, Any]]
+
+
 def parse_args(stage: str, argv: Sequence[str]) -> argparse.Namespace:
     """The arguments that every job takes; ingest takes the configuration too."""
     parser = argparse.ArgumentParser(f"{stage}.py", description=f"The stage {stage} of one run.")
@@ -86,10 +94,13 @@ def parse_args(stage: str, argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def run_stage(stage: str, argv: Sequence[str], body: Callable[[SparkSession, Run], dict[str, Any]]) -> int:
+def run_stage(
+    stage: str, argv: Sequence[str], body: Body, then: Callable[[SparkSession, Run], None] | None = None
+) -> int:
     """Run a job's body under the partition's lock, and say by the exit code how it ended.
 
-    `body` returns facts about what it did; they are kept with the stage's times for run.json.
+    `body` returns facts about what it did; they are kept with the stage's times for run.json. `then` is called, in the
+    same session, when the stage is done.
     """
     try:
         args = parse_args(stage, argv)
@@ -105,14 +116,13 @@ def run_stage(stage: str, argv: Sequence[str], body: Callable[[SparkSession, Run
         lock.acquire(store, partition.lock, args.run, timedelta(minutes=2 * config.execution.timeout_minutes))
         held = True
         run = Run(store, args.dataset, partition, args.run, config)
-        _keep_config(stage, run)
+        _begin(stage, run)
         started = time.time()
         with _session(f"chromapress {args.dataset} {args.partition} {stage}") as spark:
-            facts = body(spark, run)
-        if stage == "publish":
-            lock.release(store, partition.lock, args.run)
-        else:
-            keep_facts(run, stage, started, facts)
+            configure(spark, run)
+            end_stage(run, stage, started, body(spark, run))
+            if then:
+                then(spark, run)
     except lock.LockedError as error:
         return _failed(error, EXIT_TEMPFAIL)
     except (ConfigError, GateError) as error:
@@ -124,6 +134,13 @@ def run_stage(stage: str, argv: Sequence[str], body: Callable[[SparkSession, Run
         traceback.print_exc()
         return _failed(error, EXIT_OTHER)
     return 0
+
+
+def end_stage(run: Run, stage: str, started: float, facts: dict[str, Any]) -> None:
+    """What is left to do when a stage's body has done its work: its facts, and after the last one the lock."""
+    keep_facts(run, stage, started, facts)
+    if stage == "publish":
+        lock.release(run.store, run.partition.lock, run.run_id)
 
 
 def stage_facts(stage: str, started: float, facts: dict[str, Any]) -> dict[str, Any]:
@@ -188,14 +205,23 @@ def in_batches(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> Iterator[pa
 
 
 def _session(name: str) -> SparkSession:
-    return configure(SparkSession.builder.appName(name).getOrCreate())
+    return SparkSession.builder.appName(name).getOrCreate()
 
 
-def configure(spark: SparkSession) -> SparkSession:
-    """What the jobs need of a session, whoever submitted them."""
+def configure(spark: SparkSession, run: Run) -> None:
+    """What a stage needs of its session, whoever submitted it: to be called before each."""
     for key, value in _SESSION.items():
         spark.conf.set(key, value)
-    return spark
+    spark.conf.set("spark.sql.shuffle.partitions", shuffle_partitions(run, spark.sparkContext.defaultParallelism))
+
+
+def shuffle_partitions(run: Run, cores: int) -> int:
+    """Into how many parts rows are shuffled: of a few images not the usual 200, most of which would be empty."""
+    try:
+        landed_bytes: int = read_facts(run, "ingest")["bytes"]
+    except FileNotFoundError:
+        return cores  # ingest itself shuffles a list of names
+    return min(_MOST_SHUFFLE_PARTITIONS, max(cores, -(-landed_bytes // _SHUFFLE_BYTES)))
 
 
 def _resolved(stage: str, args: argparse.Namespace, store: Hdfs, partition: PartitionPaths) -> DatasetConfig:
@@ -215,8 +241,10 @@ def _resolved(stage: str, args: argparse.Namespace, store: Hdfs, partition: Part
     return parse(data, "--config")
 
 
-def _keep_config(stage: str, run: Run) -> None:
+def _begin(stage: str, run: Run) -> None:
     if stage == "ingest":
+        # What an earlier try has done ahead, it did with what that one had read.
+        run.store.delete(run.paths.ahead)
         run.store.write(run.paths.config, run.config.canonical_json().encode())
 
 

@@ -270,7 +270,7 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     prune_versions(run, version)
     prune_runs(run)
     print(json.dumps({"version": version, "published": target.base}))
-    return {}
+    return {"version": version}
 
 
 if __name__ == "__main__":

@@ -158,6 +158,9 @@ class Execution(_Section):
     partitions: int | None = Field(
         None, ge=1, le=100_000, description="Spark partitions of each stage; empty: by the size of the input."
     )
+    one_session_up_to: int = Field(
+        0, ge=0, le=10_000, description="Up to so many files go through all stages in one Spark session; 0: never."
+    )
 
 
 class DatasetConfig(_Section):

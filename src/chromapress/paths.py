@@ -3,7 +3,8 @@
 <root>/<dataset>/landing/<partition>/<tree>
 <root>/<dataset>/staging/<partition>/<file>        what is still being uploaded
 <root>/<dataset>/work/<partition>/_lock/<n>
-<root>/<dataset>/work/<partition>/<run>/config.json, ingested/, selected/, quantized/, compressed/
+<root>/<dataset>/work/<partition>/<run>/config.json, <stage>.json, ingested/, selected/, quantized/, compressed/
+<root>/<dataset>/work/<partition>/<run>/_ahead/<stage>
 <root>/<dataset>/published/<partition>/<version>/images/<tree>, manifest.parquet, report.html, run.json
 <root>/<dataset>/published/<partition>/_CURRENT
 """
@@ -109,6 +110,15 @@ class RunPaths:
     def facts(self, stage: str) -> str:
         """When a stage ran, for run.json."""
         return f"{self.base}/{stage}.json"
+
+    @property
+    def ahead(self) -> str:
+        """The directory of the marks of stages that were done ahead of their tasks."""
+        return f"{self.base}/_ahead"
+
+    def done_ahead(self, stage: str) -> str:
+        """The mark that a stage was done in the first one's session; its own task takes it away."""
+        return f"{self.ahead}/{stage}"
 
 
 @dataclass(frozen=True)

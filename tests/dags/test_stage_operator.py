@@ -8,11 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 from dataset_run import Dataset
-from stage_operator import IngestOperator, StageOperator
+from stage_operator import IngestOperator, PublishOperator, StageOperator
 
-from chromapress.config import DatasetConfig
+from chromapress.config import DatasetConfig, Execution
+from chromapress.paths import DatasetPaths
 
 RUN_ID = "manual__2026-11-24T07:00:00+00:00"
 
@@ -22,8 +24,9 @@ class TaskInstance:
 
     dag_id = "quantize_scans"
 
-    def __init__(self, waiting_since: datetime | None = None):
+    def __init__(self, waiting_since: datetime | None = None, try_number: int = 1):
         self.waiting_since = waiting_since
+        self.try_number = try_number
 
     def get_dr_count(self, dag_id, run_ids, states):
         return 0
@@ -45,11 +48,11 @@ def make(operator, stage, folder, script, config=None):
     return operator(stage=stage, dataset=dataset, jobs_folder=folder, retry_delay=timedelta(seconds=30))
 
 
-def context(waiting_since=None, **parameters):
+def context(waiting_since=None, try_number=1, **parameters):
     dag_run = SimpleNamespace(
         run_id=RUN_ID, partition_key="2026-11-23", logical_date=None, run_after=datetime(2026, 11, 24, tzinfo=UTC)
     )
-    return {"dag_run": dag_run, "params": parameters, "ti": TaskInstance(waiting_since)}
+    return {"dag_run": dag_run, "params": parameters, "ti": TaskInstance(waiting_since, try_number)}
 
 
 def execute(stage, ctx):
@@ -173,3 +176,40 @@ def test_what_the_form_cannot_refuse_the_task_refuses_before_it_starts_spark(tmp
     with pytest.raises(AirflowFailException, match=message):
         execute(stage, context(**given))
     assert stage._hook is None
+
+
+SMALL = DatasetConfig(execution=Execution(one_session_up_to=5))
+RUN = DatasetPaths("/chromapress", "scans").partition("dt=2026-11-23").run(RUN_ID)
+
+
+def test_a_stage_that_was_done_in_the_session_of_ingest_starts_no_spark_once(tmp_path, client):
+    client.write(RUN.done_ahead("quantize"), b"")
+    stage = make(StageOperator, "quantize", tmp_path, TELL, SMALL)
+    execute(stage, context())
+    assert stage._hook is None
+    assert client.status(RUN.done_ahead("quantize"), strict=False) is None, "a task that is cleared does it again"
+
+
+def test_publish_says_what_a_small_run_has_published(tmp_path, client):
+    facts = {"images": 3, "outcomes": {"published": 3}, "bytes_in": 300, "bytes_out": 100}
+    version = DatasetPaths("/chromapress", "scans").partition("dt=2026-11-23").version("v1")
+    client.write(RUN.done_ahead("publish"), b"")
+    client.write(RUN.facts("publish"), json.dumps({"version": "v1"}).encode())
+    client.write(version.run, json.dumps(facts).encode())
+    asset = Asset("scans.published")
+    (tmp_path / "publish.py").touch()
+    dataset = Dataset("scans", SMALL, "/chromapress")
+    publish = PublishOperator(stage="publish", dataset=dataset, jobs_folder=tmp_path, asset=asset)
+    event = SimpleNamespace(extra=None)
+    publish.execute(context() | {"outlet_events": {asset: event}})
+    assert event.extra == {"partition": "dt=2026-11-23", "version": "v1", "path": version.base, **facts}
+
+
+@pytest.mark.parametrize(("try_number", "job"), [(1, "small_run"), (2, "ingest")])
+def test_only_the_first_try_of_a_small_run_is_for_all_stages(tmp_path, client, try_number, job):
+    leave_name = "from pathlib import Path\n(Path(__file__).parent / 'told').write_text('{}')"
+    (tmp_path / "quantize.py").write_text(leave_name.format("small_run"))
+    (tmp_path / "small_run.py").write_text("import quantize")
+    ingest = make(IngestOperator, "ingest", tmp_path, leave_name.format("ingest"), SMALL)
+    execute(ingest, context(try_number=try_number))
+    assert (tmp_path / "told").read_text() == job
