@@ -320,12 +320,6 @@ class Kept:
             while self.size_bytes > self._max_bytes:
                 self._drop(next(iter(self._items)))
 
-    def drop(self, *beginning: str) -> None:
-        """Keep nothing whose key begins so."""
-        with self._lock:
-            for key in [key for key in self._items if key[: len(beginning)] == beginning]:
-                self._drop(key)
-
     def _drop(self, key: tuple[str, ...]) -> None:
         _, size_bytes = self._items.pop(key, (None, 0))
         self.size_bytes -= size_bytes

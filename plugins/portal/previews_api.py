@@ -33,9 +33,10 @@ K = Annotated[int | None, Query(ge=1, le=256, description="The number of colours
 
 
 class Previews:
-    """The previews of one server process."""
+    """The previews of one server process. config: that of the uploads' dataset."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: DatasetConfig) -> None:
+        self.config = config
         self.kept = Kept()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="preview")
         self._waiting = 0
@@ -63,14 +64,13 @@ class Previews:
             self._bodies -= 1
 
     def keep(self, preview: Preview) -> None:
-        self.kept.drop(preview.id)
         histogram = preview.histogram
         size = preview.pixels.nbytes + histogram.colors.nbytes + histogram.counts.nbytes
         self.kept.put(preview, size, preview.id)
 
     def point(self, preview: Preview, k: int | None) -> Point:
         """A point of a preview, made once."""
-        key = (preview.id, "as a run" if k is None else str(k))
+        key = (preview.id, preview.config.result_json(), "as a run" if k is None else str(k))
         found: Point | None = self.kept.get(*key)
         if found is None:
             found = previews.point(preview, k)
@@ -98,11 +98,6 @@ def _of(request: Request) -> Previews:
     return kept
 
 
-def _config(request: Request) -> DatasetConfig:
-    config: DatasetConfig = request.app.state.uploads_config
-    return config
-
-
 async def _body(request: Request) -> bytes:
     """A request's body within the bound of a preview, whatever it says of its length."""
     most = previews.LIMITS.max_bytes
@@ -121,12 +116,12 @@ async def _body(request: Request) -> bytes:
 @router.post("", status_code=status.HTTP_201_CREATED)
 async def make(request: Request, person: Access) -> dict[str, Any]:
     """Send an image's bytes as they are; get what a run would make of it, and why."""
-    ours, config = _of(request), _config(request)
+    ours = _of(request)
     async with ours.holding_a_body():
         content = await _body(request)
 
         def opened() -> dict[str, Any]:
-            preview = previews.open_preview(content, person.name, config)
+            preview = previews.open_preview(content, person.name, ours.config)
             ours.keep(preview)
             return previews.told_preview(preview, ours.point(preview, None))
 
@@ -146,7 +141,7 @@ async def choose_again(
     ours = _of(request)
     preview = ours.find(preview_id, person)
     try:
-        config = with_parameters(_config(request), parameters, "preview")
+        config = with_parameters(ours.config, parameters, "preview")
     except ConfigError as told:
         raise HTTPException(status.HTTP_422_UNPROCESSABLE_CONTENT, str(told).removeprefix("preview: ")) from None
 

@@ -1,0 +1,64 @@
+"""The portal's HTML pages. They carry the frame and what must be there without a script; the modules in static/ fill
+them from the API, so that what a page shows and what the API gives cannot differ.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi import Path as InPath
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from portal.access import Access, Operator, Person
+
+router = APIRouter(include_in_schema=False)
+
+_TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(default=True, default_for_string=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+Identifier = Annotated[str, InPath(max_length=250)]
+
+
+def page(request: Request, template: str, person: Person | None, **values: Any) -> HTMLResponse:
+    """A template with what all of them know: where the portal is, where Airflow is, and who reads."""
+    base = request.scope.get("root_path", "")
+    context = {"base": base, "airflow": request.app.state.portal.settings.base_url, "person": person, **values}
+    return HTMLResponse(_TEMPLATES.get_template(template).render(context))
+
+
+@router.get("/")
+def uploads(request: Request, person: Access) -> HTMLResponse:
+    """One's uploads, and where to drop new ones."""
+    return page(request, "portal_uploads.html", person)
+
+
+@router.get("/uploads/{upload_id}")
+def upload(request: Request, person: Access, upload_id: Identifier) -> HTMLResponse:
+    """An upload: its files, the preview, the run, the results."""
+    return page(request, "portal_upload.html", person, upload_id=upload_id)
+
+
+@router.get("/shared/{key}")
+def shared(request: Request, key: Identifier) -> HTMLResponse:
+    """Results that somebody has shared, for anyone who has the link; the script finds out whether it still holds."""
+    return page(request, "portal_shared.html", None, key=key)
+
+
+@router.get("/operator/runs/{dag_id}/{run_id}")
+def operator_run(request: Request, person: Operator, dag_id: Identifier, run_id: Identifier) -> HTMLResponse:
+    """The pictures of any dataset's run, in Airflow's own page of the run."""
+    return page(request, "portal_operator_run.html", person, dag_id=dag_id, run_id=run_id)
+
+
+@router.get("/operator/datasets/{dataset}")
+def operator_dataset(request: Request, person: Operator, dataset: Identifier) -> HTMLResponse:
+    """How a dataset's runs develop, in Airflow's own page of the DAG."""
+    return page(request, "portal_operator_dataset.html", person, dataset=dataset)
