@@ -12,8 +12,11 @@ from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from chromapress.config import DatasetConfig
 from chromapress.storage import Hdfs
+from portal import pages, previews_api
 from portal.access import Access
+from portal.assets import Assets
 from portal.gate import SameOriginGate
 from portal.headers import SecurityHeaders
 from portal.records import Records
@@ -43,6 +46,7 @@ def create_app(portal: Portal) -> FastAPI:
         redoc_url=None,
     )
     app.state.portal = portal
+    app.state.previews = previews_api.Previews(DatasetConfig())
     app.exception_handler(HTTPException)(answer_error)
     app.add_middleware(SameOriginGate)
     app.add_middleware(SecurityHeaders)  # the outermost: a refusal has headers, too
@@ -52,6 +56,9 @@ def create_app(portal: Portal) -> FastAPI:
         """Who you are."""
         return {"name": asking.name, "operator": asking.operator}
 
+    app.include_router(previews_api.router)
+    app.include_router(pages.router)
+    app.mount("/static", Assets())
     return app
 
 

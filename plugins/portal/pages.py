@@ -30,7 +30,13 @@ Identifier = Annotated[str, InPath(max_length=250)]
 def page(request: Request, template: str, person: Person | None, **values: Any) -> HTMLResponse:
     """A template with what all of them know: where the portal is, where Airflow is, and who reads."""
     base = request.scope.get("root_path", "")
-    context = {"base": base, "airflow": request.app.state.portal.settings.base_url, "person": person, **values}
+    context = {
+        "base": base,
+        "airflow": request.app.state.portal.settings.base_url,
+        "person": person,
+        "template": template,
+        **values,
+    }
     return HTMLResponse(_TEMPLATES.get_template(template).render(context))
 
 

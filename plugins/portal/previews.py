@@ -28,7 +28,7 @@ from chromapress.histogram import Histogram
 from chromapress.lossy import lossy_files
 from chromapress.press import under_floor
 from chromapress.quality import histogram_delta_e
-from chromapress.quantization import Quantized, apply_palette, quantize
+from chromapress.quantization import Quantized, quantize
 
 # A point of an image of so many pixels takes seconds, and its pixels 72 MB.
 LIMITS: Final = Limits(max_pixels=24_000_000, max_bytes=32_000_000)
@@ -41,11 +41,11 @@ _HARDLY_SEEN_RDO: Final = 0.2
 _LOWER_BY_DB: Final = 3
 
 
-class TooLarge(ValueError):
+class TooLargeError(ValueError):
     """An image of more bytes or pixels than a preview takes; the message says so."""
 
 
-class NoImage(ValueError):
+class NoImageError(ValueError):
     """A file of which there is no preview; the message says why, and what a run would do with it."""
 
 
@@ -85,15 +85,15 @@ class Point:
 
 
 def open_preview(content: bytes, owner: str, config: DatasetConfig) -> Preview:
-    """Decode an image and choose its number of colours; TooLarge or NoImage where that cannot be."""
+    """Decode an image and choose its number of colours; TooLargeError or NoImageError where that cannot be."""
     try:
         decoded = decode(content, LIMITS)
     except Undecodable as told:
         if told.reason in ("too_many_bytes", "too_many_pixels"):
-            raise TooLarge(f"Too large for a preview ({told.detail}); a run can still take it.") from None
+            raise TooLargeError(f"Too large for a preview ({told.detail}); a run can still take it.") from None
         if told.outcome.startswith("kept"):
-            raise NoImage(f"This file has {told.detail}: a run keeps it as it is.") from None
-        raise NoImage(f"This is no image that can be read: {told.detail}. A run lists it as rejected.") from None
+            raise NoImageError(f"This file has {told.detail}: a run keeps it as it is.") from None
+        raise NoImageError(f"This is no image that can be read: {told.detail}. A run lists it as rejected.") from None
     histogram = Histogram.of(decoded.pixels)
     choice = choose(histogram, config.palette, config.quality)
     return Preview(
@@ -217,9 +217,7 @@ def other_ways(preview: Preview) -> Iterator[Way]:
             )
             break
     if config.compression.rdo == 0 and config.palette.dither == 0:
-        yield _pressed(
-            preview, "Choose colours for small files, hardly seen", {"compression.rdo": _HARDLY_SEEN_RDO}
-        )
+        yield _pressed(preview, "Choose colours for small files, hardly seen", {"compression.rdo": _HARDLY_SEEN_RDO})
     floor = config.quality.min_psnr_db
     if floor is not None and floor > 2 * _LOWER_BY_DB and config.palette.keeps_floor:
         lower = floor - _LOWER_BY_DB

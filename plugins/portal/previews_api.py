@@ -18,7 +18,7 @@ from starlette import status
 from chromapress.config import ConfigError, DatasetConfig, with_parameters
 from portal import previews
 from portal.access import Access, Person
-from portal.previews import Kept, NoImage, Point, Preview, TooLarge
+from portal.previews import Kept, NoImageError, Point, Preview, TooLargeError
 
 router = APIRouter(prefix="/api/v1/previews", tags=["previews"])
 
@@ -127,9 +127,9 @@ async def make(request: Request, person: Access) -> dict[str, Any]:
 
         try:
             return await ours.work(opened)
-        except TooLarge as told:
+        except TooLargeError as told:
             raise HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, str(told)) from None
-        except NoImage as told:
+        except NoImageError as told:
             raise HTTPException(status.HTTP_415_UNSUPPORTED_MEDIA_TYPE, str(told)) from None
 
 
