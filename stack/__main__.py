@@ -24,8 +24,8 @@ def all_services(home: Home) -> list[Service]:
     return [*hdfs.services(home), *airflow.services(home)]
 
 
-def up(home: Home) -> None:
-    """Everything installed, configured, started and healthy."""
+def up(home: Home) -> bool:
+    """Everything installed, configured, started and healthy; whether this was the first start."""
     control.check_ports(home, all_services(home))
     home.path.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
@@ -37,13 +37,16 @@ def up(home: Home) -> None:
             done.result()
     control.up(home, all_services(home), say)
     hdfs.make_root(home)
-    airflow.make_pool(home)
+    return airflow.make_pool(home)
 
 
-def tell_address(home: Home) -> None:
-    """Where the UI is, and how to log in."""
+def tell_address(home: Home, *, first: bool) -> None:
+    """Where everything is, and, after the first start, how to log in."""
     at = airflow.address(home)
-    say(f"Airflow: {at.url}  user {at.user}, password {at.password}  (also in {airflow.passwords_file(home)})")
+    kept = f"kept in {airflow.passwords_file(home)}"
+    password = f"password {at.password} (shown this once, {kept})" if first else f"first password {kept}"
+    say(f"Airflow: {at.url}  user {at.user}, {password}")
+    say(f"Portal:  {at.url}/chromapress/")
     say(f"HDFS:    {hdfs.address(home).url}  WebHDFS {hdfs.address(home).webhdfs}")
 
 
@@ -102,12 +105,12 @@ def main() -> int:
                     raise StackError("exec: expected a command")
                 run_inside(home, args.argv)
             case "up":
-                up(home)
-                tell_address(home)
+                first = up(home)
+                tell_address(home, first=first)
             case "demo":
-                up(home)
+                first = up(home)
                 code = demo.run(home)
-                tell_address(home)
+                tell_address(home, first=first)
                 return code
     except StackError as error:
         print(f"chromapress: error: {error}", file=sys.stderr)

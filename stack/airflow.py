@@ -42,7 +42,7 @@ class Address:
 
 
 def passwords_file(home: Home) -> Path:
-    """Where the administrator's password is, for nobody else to read."""
+    """Where the first administrator's password is, for nobody else to read; it holds until it is changed in the UI."""
     return home.airflow / "password.json"
 
 
@@ -58,7 +58,7 @@ def make_secrets(home: Home) -> dict[str, str]:
     if not file.exists():
         keys = {
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            "jwt_secret": secrets.token_urlsafe(32),
+            "jwt_secret": secrets.token_urlsafe(64),
             "secret_key": secrets.token_urlsafe(32),
         }
         write_file(file, json.dumps(keys), 0o600)
@@ -81,8 +81,7 @@ def settings(home: Home) -> dict[str, dict[str, str]]:
             "plugins_folder": str(PROJECT / "plugins"),
             "dags_are_paused_at_creation": "False",
             "fernet_key": keys["fernet_key"],
-            "simple_auth_manager_users": f"{ADMIN}:admin",
-            "simple_auth_manager_passwords_file": str(passwords_file(home)),
+            "auth_manager": "portal.auth_manager.PortalAuthManager",
             "execution_api_server_url": f"{url}/execution/",
             # The default asks the name server, which a laptop may not reach.
             "hostname_callable": "socket.gethostname",
@@ -102,6 +101,7 @@ def settings(home: Home) -> dict[str, dict[str, str]]:
             "instance_name": "Chromapress",
         },
         "api_auth": {"jwt_secret": keys["jwt_secret"]},
+        "fab": {"config_file": str(PROJECT / "plugins" / "portal" / "flask_config.py")},
         "logging": {"base_log_folder": str(home.airflow / "logs")},
         # A dataset's YAML is not a DAG file whose change Airflow would see: it is read when dags/*.py is parsed again.
         "dag_processor": {
@@ -110,7 +110,10 @@ def settings(home: Home) -> dict[str, dict[str, str]]:
             "parsing_processes": "1",
         },
         "usage_data_collection": {"enabled": "False"},
-        "chromapress": {"filesystem": hdfs.address(home).url},
+        "chromapress": {
+            "filesystem": hdfs.address(home).url,
+            "first_administrator": str(passwords_file(home)),
+        },
     }
 
 
@@ -160,14 +163,16 @@ def role_command(role: str) -> list[str]:
 def migrate(home: Home) -> None:
     """Make the database, or bring it to the installed version; nothing to do where this was done."""
     stamp = home.airflow / "migrated"
-    if stamp.exists() and stamp.read_text() == version("apache-airflow"):
+    # The accounts' tables are FAB's.
+    installed = f"{version('apache-airflow')} {version('apache-airflow-providers-fab')}"
+    if stamp.exists() and stamp.read_text() == installed:
         return
     command = [str(Path(sys.executable).parent / "airflow"), "db", "migrate"]
     env = {**os.environ, **environment(home)}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise StackError(f"Airflow's database could not be made:\n{(done.stdout + done.stderr)[-3000:]}")
-    write_file(stamp, version("apache-airflow"))
+    write_file(stamp, installed)
 
 
 def get_json(url: str, method: str = "GET", body: object = None, token: str | None = None) -> Any:
@@ -219,12 +224,22 @@ def prepare(home: Home) -> None:
 
 def log_in(at: Address) -> str:
     """A token for the REST API."""
-    answer = get_json(f"{at.url}/auth/token", "POST", {"username": at.user, "password": at.password})
+    try:
+        answer = get_json(f"{at.url}/auth/token", "POST", {"username": at.user, "password": at.password})
+    except urllib.error.HTTPError as error:
+        if error.code != 401:
+            raise
+        raise StackError(f"Airflow's {at.user} has another password by now than at the first start") from None
     return str(answer["access_token"])
 
 
-def make_pool(home: Home) -> None:
-    """Make the pool of the Spark jobs, once: its slots may be changed in the UI afterwards."""
+def make_pool(home: Home) -> bool:
+    """Make the pool of the Spark jobs, at the first start: its slots may be changed in the UI afterwards, and so may
+    the administrator's password. Says whether this was the first start.
+    """
+    stamp = home.airflow / "pool-made"
+    if stamp.exists():
+        return False
     at = address(home)
     token = log_in(at)
     try:
@@ -233,6 +248,8 @@ def make_pool(home: Home) -> None:
         if error.code != 404:
             raise
         get_json(f"{at.url}/api/v2/pools", "POST", SPARK_POOL, token)
+    write_file(stamp, "")
+    return True
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -19,10 +19,14 @@ class Person:
     operator: bool  # may read every dataset's runs; of others' uploads an operator changes nothing
 
 
+def reads_runs(user: Any) -> bool:
+    """Whether a user of Airflow's is an operator: may read the runs of all DAGs."""
+    return get_auth_manager().is_authorized_dag(method="GET", access_entity=DagAccessEntity.RUN, user=user)
+
+
 def person(user: GetUserDep) -> Person:
     """Who has logged in, by the session's cookie or by a bearer token; 401 for strangers."""
-    reads_runs = get_auth_manager().is_authorized_dag(method="GET", access_entity=DagAccessEntity.RUN, user=user)
-    return Person(user.get_name(), reads_runs)
+    return Person(user.get_name(), reads_runs(user))
 
 
 Access = Annotated[Person, Depends(person)]
