@@ -25,8 +25,8 @@ from portal.headers import HEADERS, SecurityHeaders
 # Flask-AppBuilder's own pages, the administrators', have scripts and styles within them.
 _ADMINISTRATORS_HEADERS: Final = HEADERS | {
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; form-action 'self'; frame-ancestors 'self'; "
-    "base-uri 'none'; object-src 'none'"
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; form-action 'self'; "
+    "frame-ancestors 'self'; base-uri 'none'; object-src 'none'"
 }
 
 
