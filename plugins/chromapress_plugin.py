@@ -15,6 +15,29 @@ class ChromapressPlugin(AirflowPlugin):
 
     name = "chromapress"
     timetables = [DayBeforeTimetable]  # noqa: RUF012  (Airflow's contract)
+    # In a frame within Airflow's own pages, which fill in the braces.
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Images",
+            "href": "/chromapress/operator/runs/{DAG_ID}/{RUN_ID}",
+            "destination": "dag_run",
+            "url_route": "images",
+            "icon": "/chromapress/static/logo.svg",
+        },
+        {
+            "name": "Trends",
+            "href": "/chromapress/operator/dags/{DAG_ID}",
+            "destination": "dag",
+            "url_route": "trends",
+            "icon": "/chromapress/static/logo.svg",
+        },
+        {
+            "name": "Portal",
+            "href": "/chromapress/",
+            "destination": "nav",
+            "icon": "/chromapress/static/logo.svg",
+        },
+    ]
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

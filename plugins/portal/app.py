@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from chromapress.config import DatasetConfig
 from chromapress.storage import Hdfs
-from portal import pages, previews_api
+from portal import api_docs, operator_pages, pages, previews_api
 from portal.access import Access
 from portal.assets import Assets
 from portal.gate import SameOriginGate
@@ -41,7 +41,7 @@ def create_app(portal: Portal) -> FastAPI:
         title="Chromapress",
         description="Upload images, run the pipeline on them, compare and download what it made.",
         version="1",
-        openapi_url=None,  # for people who have logged in only: see below
+        openapi_url=None,  # for people who have logged in only: api_docs
         docs_url=None,
         redoc_url=None,
     )
@@ -58,6 +58,8 @@ def create_app(portal: Portal) -> FastAPI:
 
     app.include_router(previews_api.router)
     app.include_router(pages.router)
+    app.include_router(operator_pages.router)
+    app.include_router(api_docs.router)
     app.mount("/static", Assets())
     return app
 

@@ -4,25 +4,16 @@ them from the API, so that what a page shows and what the API gives cannot diffe
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from portal.access import Access, Operator, Person
+from portal.rendering import TEMPLATES
 
 router = APIRouter(include_in_schema=False)
-
-_TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(default=True, default_for_string=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 Identifier = Annotated[str, InPath(max_length=250)]
 
@@ -37,7 +28,7 @@ def page(request: Request, template: str, person: Person | None, **values: Any) 
         "template": template,
         **values,
     }
-    return HTMLResponse(_TEMPLATES.get_template(template).render(context))
+    return HTMLResponse(TEMPLATES.get_template(template).render(context))
 
 
 @router.get("/")
