@@ -37,6 +37,12 @@ def uploads(request: Request, person: Access) -> HTMLResponse:
     return page(request, "portal_uploads.html", person)
 
 
+@router.get("/new")
+def new_upload(request: Request, person: Access) -> HTMLResponse:
+    """An upload that is not there yet: it is made when its first file is sent."""
+    return page(request, "portal_upload.html", person, upload_id="")
+
+
 @router.get("/uploads/{upload_id}")
 def upload(request: Request, person: Access, upload_id: Identifier) -> HTMLResponse:
     """An upload: its files, the preview, the run, the results."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 STATIC = Path(__file__).parents[2] / "plugins" / "portal" / "static"
-OWN = ["/", "/uploads/abc"]
+OWN = ["/", "/new", "/uploads/abc"]
 OPERATORS = ["/operator/runs/quantize_scans/manual__1", "/operator/datasets/scans"]
 
 

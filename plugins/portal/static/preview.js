@@ -223,7 +223,7 @@ export class PreviewPanel {
     const tile = (name, value, note, tone) => h("div", {}, h("dt", {}, name), h("dd", { class: tone }, value, h("small", {}, note)));
     this.tiles.replaceChildren(
       tile("File size", bytes(at.size_bytes), `was ${bytes(this.told.source_bytes)}`),
-      tile("Saving", saving(at.saving_percent), at.smaller ? "worth it" : "the original is kept", at.smaller ? "good" : "warn"),
+      tile(at.saving_percent < 0 ? "Larger by" : "Saved", `${Math.abs(at.saving_percent).toFixed(1)} %`, at.smaller ? "worth it" : "the original is kept", at.smaller ? "good" : "warn"),
       tile("PSNR", decibels(at.psnr_db), at.below_floor && this.told.min_psnr_db ? `below the floor of ${this.told.min_psnr_db}` : "higher is closer", at.below_floor && this.told.min_psnr_db ? "warn" : null),
       tile("SSIM", at.exact ? "1" : at.ssim.toFixed(4), "1 is equal"),
       tile("Colour difference", at.exact ? "0" : at.delta_e.toFixed(1), "CIEDE2000, 95th percentile"),

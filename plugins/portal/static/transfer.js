@@ -36,8 +36,8 @@ export class Entry {
 
 export class Transfer {
   /** changed: called whenever an entry has changed. */
-  constructor(uploadId, changed) {
-    this.uploadId = uploadId;
+  constructor(changed) {
+    this.uploadId = null; // to be set before anything is sent
     this.changed = changed;
     this.queue = [];
     this.working = 0;

@@ -17,37 +17,53 @@ const FILES_AT_ONCE = 1000;
 const MAX_PREVIEW_BYTES = 32_000_000;
 const IMAGE_NAME = /\.(png|jpe?g|webp|avif|gif|tiff?|bmp)$/i;
 
+/** The folder that all of them are in, or the only file, or how many they are. */
+function nameOf(entries) {
+  const tops = new Set(entries.map(({ path }) => (path.includes("/") ? path.split("/")[0] : "")));
+  if (tops.size === 1 && !tops.has("")) return [...tops][0];
+  return entries.length === 1 ? entries[0].path : `${entries.length} images`;
+}
+
 class UploadPage {
   constructor(main) {
     this.main = main;
-    this.id = main.dataset.upload;
     this.entries = new Map();
     this.part = (name) => part(name, main);
     this.upload = null;
     this.run = null;
+    this.hasResults = false;
     this.starting = false;
     this.tell = oncePerFrame(() => this.fillCounts());
-    this.transfer = new Transfer(this.id, () => {
+    this.transfer = new Transfer(() => {
       this.list.draw();
       this.tell();
     });
     this.list = new FileList({
       open: (entry) => this.preview(entry),
       cancel: (entry) => this.remove(entry),
-      retry: (entry) => this.send([entry]),
+      retry: (entry) => this.attempt(() => this.send([entry])),
     });
     this.panel = new PreviewPanel(this.part("preview"), (parameters) => this.use(parameters));
-    this.runPanel = new RunPanel(this.part("run"), this.id);
-    this.gallery = new Gallery(`/uploads/${this.id}/results`);
-    this.part("results").append(this.gallery.element);
     this.part("files").append(this.list.element);
     this.buildDock();
     takeFiles(this.part("drop"), (chosen) => this.add(chosen));
     this.part("delete").addEventListener("click", () => this.removeAll());
-    this.part("share").addEventListener("click", () => (this.share ??= new ShareDialog(this.id)).open());
+    this.part("share").addEventListener("click", () => (this.share ??= new ShareDialog(this.upload.id)).open());
     window.addEventListener("beforeunload", (event) => {
       if (this.transfer.running) event.preventDefault();
     });
+  }
+
+  /** From now on this page is that upload's. */
+  adopt(upload) {
+    this.upload = upload;
+    this.transfer.uploadId = upload.id;
+    this.runPanel = new RunPanel(this.part("run"), upload.id);
+    this.gallery = new Gallery(`/uploads/${upload.id}/results`);
+    this.part("results").append(this.gallery.element);
+    document.title = `${upload.name} · Chromapress`;
+    this.part("name").textContent = upload.name;
+    show(this.part("actions"));
   }
 
   buildDock() {
@@ -57,40 +73,42 @@ class UploadPage {
     const button = (words, kind, click) => h("button", { type: "button", class: `button ${kind}`, on: { click } }, words);
     this.buttons = {
       pause: button("Pause", "", () => this.transfer.pause()),
-      only: button("Upload only", "", () => this.send(this.unsent())),
-      both: button("Upload and run", "primary", () => this.uploadAndRun()),
+      only: button("Upload only", "", () => this.attempt(() => this.send(this.unsent()))),
+      both: button("Upload and run", "primary", () => this.attempt(() => this.uploadAndRun())),
       run: button("Run", "primary", () => this.start()),
     };
     this.part("dock").append(h("div", { class: "dock-inner" }, h("div", { class: "dock-words" }, this.words, this.small, this.bar), ...Object.values(this.buttons)));
   }
 
   async load(chosen) {
-    try {
-      this.upload = await call(`/uploads/${this.id}`);
-    } catch (error) {
-      this.part("gone").textContent = error.status === 404 ? "There is no such upload: it may have been deleted." : error.message;
-      show(this.part("gone"));
-      this.part("facts").textContent = "";
-      return;
+    const id = this.main.dataset.upload;
+    if (id) {
+      try {
+        this.adopt(await call(`/uploads/${id}`));
+      } catch (error) {
+        this.part("gone").textContent = error.status === 404 ? "There is no such upload: it may have been deleted." : error.message;
+        show(this.part("gone"));
+        this.part("facts").textContent = "";
+        return;
+      }
     }
-    document.title = `${this.upload.name} · Chromapress`;
-    this.part("name").textContent = this.upload.name;
     show(this.part("whole"));
-    show(this.part("actions"));
     show(this.part("dock"));
     this.add(chosen);
     const parameters = call("/parameters").then((schema) => this.buildSettings(schema));
+    if (!id) return void (await parameters);
     await this.loadFiles();
     this.fillCounts();
-    if (!chosen.length) this.previewFirst();
+    if (!this.panel.source) this.previewFirst();
     await parameters;
-    const { items } = await call(`/uploads/${this.id}/runs`);
+    const { items } = await call(`/uploads/${id}/runs`);
+    this.hasResults = items.some((run) => run.state === "success");
     if (items.length) await this.follow(items[0]);
   }
 
   async loadFiles() {
     for (let offset = 0; ; offset += FILES_AT_ONCE) {
-      const { items, total } = await call(`/uploads/${this.id}/files`, { query: { offset, limit: FILES_AT_ONCE } });
+      const { items, total } = await call(`/uploads/${this.upload.id}/files`, { query: { offset, limit: FILES_AT_ONCE } });
       for (const told of items) {
         const fresh = new Entry(told.asked_path, told.size_bytes);
         const entry = this.entries.get(fresh.key) ?? fresh;
@@ -139,7 +157,10 @@ class UploadPage {
       ...(lost.length ? [`${lost.length} incomplete: choose the folder again to go on`] : []),
     ];
     this.part("files-count").textContent = all.length ? count(all.length, "file") : "";
-    this.part("facts").textContent = [all.length ? sum(all) : "No files yet", `created ${moment(this.upload.created_at)}`].join(" · ");
+    this.part("facts").textContent = [
+      all.length ? sum(all) : "No files yet",
+      this.upload ? `created ${moment(this.upload.created_at)}` : "nothing is uploaded yet",
+    ].join(" · ");
     this.part("drop").classList.toggle("compact", all.length > 0);
     this.fillDock(all, received, unsent, notes);
     this.main.dataset.state = this.transfer.running ? "sending" : "still";
@@ -156,6 +177,7 @@ class UploadPage {
     run.disabled = !received.length || busy || this.starting;
     both.disabled = busy || this.starting;
     run.textContent = this.run && !busy ? "Run again" : "Run";
+    run.classList.toggle("primary", !this.hasResults);
     if (running) {
       const total = all.reduce((bytesOfAll, entry) => bytesOfAll + entry.size, 0);
       const there = all.reduce((bytesOfAll, entry) => bytesOfAll + (entry.isOver ? entry.size : entry.received), 0);
@@ -185,6 +207,11 @@ class UploadPage {
 
   async send(entries) {
     if (!entries.length) return;
+    if (!this.upload) {
+      this.adopt(await call("/uploads", { method: "POST", json: { name: nameOf(this.all()).slice(0, 200) } }));
+      this.main.dataset.upload = this.upload.id;
+      history.replaceState(null, "", `${base}/uploads/${this.upload.id}`);
+    }
     const sent = this.transfer.send(entries);
     this.fillCounts();
     await sent;
@@ -192,6 +219,15 @@ class UploadPage {
     if (this.transfer.paused) return;
     const failed = this.all().filter((entry) => entry.state === "failed").length;
     announce(failed ? `${count(failed, "file")} could not be uploaded.` : "All files are uploaded.");
+  }
+
+  async attempt(work) {
+    try {
+      await work();
+    } catch (error) {
+      this.fillCounts();
+      this.tellWrong(error);
+    }
   }
 
   async uploadAndRun() {
@@ -217,7 +253,7 @@ class UploadPage {
     if (!sure) return;
     this.transfer.pause();
     try {
-      await call(`/uploads/${this.id}`, { method: "DELETE" });
+      await call(`/uploads/${this.upload.id}`, { method: "DELETE" });
       location.href = `${base}/`;
     } catch (error) {
       this.tellWrong(error);
@@ -234,7 +270,7 @@ class UploadPage {
     this.panel.open(entry.told?.path ?? entry.path, async () => {
       if (entry.file) return entry.file;
       if (entry.state !== "received") throw new Refused(404, { detail: "This file is not here: choose it again to preview it." });
-      const answer = await fetch(address(`/uploads/${this.id}/files/${entry.id}/content`));
+      const answer = await fetch(address(`/uploads/${this.upload.id}/files/${entry.id}/content`));
       if (!answer.ok) throw new Refused(answer.status, null);
       const content = await answer.blob();
       return new Blob([content], { type: entry.told.content_type ?? content.type });
@@ -243,7 +279,7 @@ class UploadPage {
 
   buildSettings(schema) {
     this.form = new ParametersForm(schema, (parameters) => this.panel.configure(parameters));
-    this.part("settings").append(h("p", { class: "quiet" }, "The preview follows them. They hold for all images of this upload."), this.form.element);
+    this.part("settings").append(this.form.element);
   }
 
   use(parameters) {
@@ -259,10 +295,11 @@ class UploadPage {
     this.starting = true;
     this.fillCounts();
     try {
-      const run = await call(`/uploads/${this.id}/runs`, { method: "POST", json: { parameters: this.form.values() } });
+      const run = await call(`/uploads/${this.upload.id}/runs`, { method: "POST", json: { parameters: this.form.values() } });
       this.starting = false;
-      this.part("run").scrollIntoView({ block: "nearest" });
-      await this.follow(run);
+      const followed = this.follow(run);
+      this.part("run").scrollIntoView({ block: "center" });
+      await followed;
     } catch (error) {
       this.tellWrong(error);
     } finally {
@@ -280,7 +317,7 @@ class UploadPage {
     this.run = run;
     this.fillCounts();
     const wasOver = !this.isRunning;
-    if (this.isRunning) this.showResults().catch(() => {}); // those of the run before
+    if (this.isRunning && this.hasResults) this.showResults().catch(() => {}); // those of the run before
     const ended = await this.runPanel.watch(run);
     if (!ended) return;
     this.run = ended;
@@ -297,8 +334,10 @@ class UploadPage {
   async showResults() {
     try {
       await this.gallery.load(0, { rethrow: true });
+      this.hasResults = true;
       show(this.part("results"));
       show(this.part("share"));
+      this.fillCounts();
     } catch (error) {
       if (error.status !== 404) throw error;
     }
@@ -312,4 +351,4 @@ export function begin(chosen = []) {
 }
 
 // The page itself was asked for; else new_upload.js begins.
-if (document.querySelector("main").dataset.upload && document.querySelector("script[src$='/upload.js']")) begin();
+if (document.querySelector("script[src$='/upload.js']")) begin();
