@@ -1,4 +1,4 @@
-"""`python -m stack up|down|status|demo|exec`: what `./pipeline` does once everything is installed."""
+"""`python -m stack install|up|down|status|demo|exec`: what `./pipeline` does once everything is installed."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from stack import airflow, control, demo, hdfs, spark
 from stack.home import DEFAULT_PORTS, Home, StackError, open_home, port_variable
+from stack.jars import fetch_server_jar
 from stack.process import Service, log_file
 
 # Airflow's scheduler comes before its API server, which its last tasks report to, and HDFS last.
@@ -36,8 +37,16 @@ def up(home: Home) -> bool:
         for done in (archives, database):
             done.result()
     control.up(home, all_services(home), say)
-    hdfs.make_root(home)
+    hdfs.make_root(home.url("namenode_http"))
     return airflow.make_pool(home)
+
+
+def install() -> None:
+    """What is not a Python package: Hadoop's servers and Spark's class archives."""
+    with ThreadPoolExecutor() as pool:
+        archives = pool.submit(spark.make_archives, say)
+        fetch_server_jar()
+        archives.result()
 
 
 def tell_address(home: Home, *, first: bool) -> None:
@@ -82,6 +91,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start HDFS and Airflow, and wait until they are healthy")
+    commands.add_parser("install", help="fetch and make what the services need, and start nothing")
     commands.add_parser("down", help="stop them; the data stays")
     commands.add_parser("status", help="show each service, its process, ports and health")
     commands.add_parser("demo", help="start everything and run the two sample datasets")
@@ -104,12 +114,15 @@ def main() -> int:
                 if not args.argv:
                     raise StackError("exec: expected a command")
                 run_inside(home, args.argv)
+            case "install":
+                install()
             case "up":
                 first = up(home)
                 tell_address(home, first=first)
             case "demo":
                 first = up(home)
-                code = demo.run(home)
+                os.environ.update(hdfs.environment(home))
+                code = demo.run(airflow.address(home))
                 tell_address(home, first=first)
                 return code
     except StackError as error:

@@ -1,6 +1,5 @@
 """The demonstration: sample images into the landing zones, both sample datasets run, what came out in a table."""
 
-import os
 import sys
 import time
 import urllib.error
@@ -18,8 +17,8 @@ from rich.table import Table
 from chromapress.paths import DEFAULT_ROOT, STAGES, DatasetPaths
 from chromapress.publication import current
 from chromapress.storage import Hdfs
-from stack import airflow, hdfs, samples
-from stack.home import Home, StackError
+from stack import airflow, samples
+from stack.home import StackError
 
 SAMPLES = {"sample-photos": samples.photos, "sample-sprites": samples.sprites}
 PARSE_TIMEOUT_S = 90
@@ -194,14 +193,11 @@ def summary(store: Hdfs, partition: str, datasets: Iterable[str]) -> Table:
     return table
 
 
-def run(home: Home) -> int:
-    """Run the demonstration on running services; 1 if a run failed."""
-    # hdfs-native finds HDFS and the user as all clients do.
-    os.environ.update(hdfs.environment(home))
+def run(at: airflow.Address) -> int:
+    """Run the demonstration on running services; 1 if a run failed. HADOOP_CONF_DIR tells where HDFS is."""
     console = Console() if sys.stdout.isatty() else Console(width=100)
     store = Hdfs()
     partition = f"dt={datetime.now(UTC).date() - timedelta(days=1)}"
-    at = airflow.address(home)
     api = Api(at.url, airflow.log_in(at))
     print(f"landing the sample images in partition {partition}", flush=True)
     land(store, partition)

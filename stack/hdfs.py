@@ -222,10 +222,10 @@ def prepare(home: Home) -> None:
     format_namenode(home)
 
 
-def webhdfs(home: Home, method: str, path: str, **parameters: str) -> dict[str, Any]:
-    """One call of WebHDFS's NameNode as the superuser."""
+def webhdfs(namenode: str, method: str, path: str, **parameters: str) -> dict[str, Any]:
+    """One call of WebHDFS as the superuser; `namenode` is http://host:port."""
     query = urllib.parse.urlencode({**parameters, "user.name": user()})
-    url = f"{home.url('namenode_http')}/webhdfs/v1{urllib.parse.quote(path)}?{query}"
+    url = f"{namenode}/webhdfs/v1{urllib.parse.quote(path)}?{query}"
     request = urllib.request.Request(url, method=method)  # noqa: S310 (our own http address)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
@@ -234,10 +234,10 @@ def webhdfs(home: Home, method: str, path: str, **parameters: str) -> dict[str, 
         raise StackError(f"WebHDFS refused {parameters.get('op')} {path}: {error.read().decode()}") from error
 
 
-def make_root(home: Home) -> None:
+def make_root(namenode: str) -> None:
     """Make the folder that the pipeline owns. (`/tmp` is what Hadoop's own tools expect.)"""
-    webhdfs(home, "PUT", "/chromapress", op="MKDIRS", permission="755")
-    webhdfs(home, "PUT", "/tmp", op="MKDIRS", permission="1777")  # noqa: S108 (in HDFS)
+    webhdfs(namenode, "PUT", "/chromapress", op="MKDIRS", permission="755")
+    webhdfs(namenode, "PUT", "/tmp", op="MKDIRS", permission="1777")  # noqa: S108 (in HDFS)
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def hdfs(home: Home) -> Iterator[hadoop.Address]:
     try:
         hadoop.prepare(home)
         control.up(home, hadoop.services(home), print)
-        hadoop.make_root(home)
+        hadoop.make_root(home.url("namenode_http"))
         yield hadoop.address(home)
     finally:
         control.down(home, hadoop.ROLES[::-1], print)

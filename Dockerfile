@@ -1,0 +1,25 @@
+# Every service of Chromapress but PostgreSQL, each a role by its command: `docker build -t chromapress .`.
+# The same set-up as on a machine: `./pipeline install` does it, from the same lock.
+
+FROM docker.io/library/debian:bookworm-slim AS build
+WORKDIR /opt/chromapress
+COPY . .
+RUN ./pipeline install && \
+    # What only builds.
+    .venv/bin/uv pip uninstall --quiet --python .venv/bin/python cmake ninja scikit-build-core pybind11 && \
+    rm -rf build .git && find .venv -name __pycache__ -prune -exec rm -rf {} +
+
+FROM docker.io/library/debian:bookworm-slim
+RUN apt-get update -qq && \
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      ca-certificates openjdk-17-jre-headless procps python3 tini && \
+    rm -rf /var/lib/apt/lists/* && \
+    useradd --uid 50000 --create-home chromapress && \
+    install --directory --owner=chromapress /var/lib/chromapress
+COPY --from=build /opt/chromapress /opt/chromapress
+WORKDIR /opt/chromapress
+ENV CHROMAPRESS_HOME=/var/lib/chromapress PATH=/opt/chromapress/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+USER chromapress
+VOLUME /var/lib/chromapress
+ENTRYPOINT ["tini", "--", "python", "-m", "stack.role"]
+CMD ["--help"]
