@@ -1,0 +1,334 @@
+"""The five stages as they run at night, beside loops around pngquant and around the engine on the same files.
+
+Time is start-up (of a handful of images) and a slope: seconds for each image more. An HDFS of its own is started for
+it, and ended; the stages are spark-submits as Airflow starts them, on local[2].
+
+    python -m benchmarks.pipeline --images DIR --counts 8 500 4000 --output build/bench
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from chromapress.config import parse
+from chromapress.paths import DEFAULT_ROOT, STAGES, DatasetPaths
+from chromapress.press import press
+from chromapress.publication import current
+from chromapress.storage import hdfs as store_of
+from stack import control, hdfs, spark
+from stack.home import DEFAULT_PORTS, Home
+from stack.process import family
+
+PROJECT: Final = Path(__file__).parents[1]
+PARTITION: Final = "dt=2026-01-01"
+PROCESSES: Final = 2
+SAMPLE_S: Final = 0.2
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What one way took for so many images."""
+
+    way: str
+    images: int
+    stage: str  # or "all"
+    wall_s: float
+    cpu_s: float
+    peak_driver_mb: int = 0
+    peak_python_mb: int = 0  # of the largest worker
+    shuffled_bytes: int = 0
+    namenode_objects: int = 0
+    bytes_out: int = 0
+    mse: float = 0.0  # squared error of a pixel, summed over its channels; mean over the first images
+
+
+def photographs(folder: Path) -> list[NDArray[np.uint8]]:
+    """A piece of 768x512 of each image that has one, turned where need be: uint8 [512, 768, 3]."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in (".png", ".jpg", ".jpeg"):
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("RGB"))
+            if pixels.shape[0] > pixels.shape[1]:
+                pixels = pixels.transpose(1, 0, 2)
+            if pixels.shape[0] >= 512 and pixels.shape[1] >= 768:
+                found.append(pixels[:512, :768])
+    if not found:
+        raise SystemExit(f"{folder}: expected PNG or JPEG files of 768x512 pixels or more")
+    return found
+
+
+def variants(folder: Path, number: int, target: Path) -> list[Path]:
+    """So many different photographs from those of a folder: rolled, and shifted in level."""
+    sources = photographs(folder)
+    target.mkdir(parents=True, exist_ok=True)
+
+    def make(index: int) -> Path:
+        path = target / f"{index:06}.png"
+        if not path.exists():
+            pixels = sources[index % len(sources)].astype(np.int16)
+            if index >= len(sources):
+                random = np.random.default_rng(index)
+                pixels = np.roll(pixels, random.integers(0, 512, 2), (0, 1)) + random.integers(-6, 7, 3)
+            aside = path.with_suffix(".part")
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(aside, "PNG", compress_level=3)
+            aside.replace(path)
+        return path
+
+    with ThreadPoolExecutor(PROCESSES) as makers:
+        return list(makers.map(make, range(number)))
+
+
+class Watch:
+    """CPU and memory of a process and all its descendants, sampled while it runs."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.cpu: dict[int, int] = {}
+        self.peaks: dict[int, tuple[str, int]] = {}
+
+    def look(self) -> None:
+        for process in family(self.pid):
+            try:
+                folder = Path(f"/proc/{process.pid}")
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                status = (folder / "status").read_text()
+                program = (folder / "comm").read_text().strip()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            self.cpu[process.pid] = int(fields[11]) + int(fields[12])
+            if "VmHWM:" in status:
+                peak_kb = int(status.split("VmHWM:")[1].split()[0])
+                self.peaks[process.pid] = (program, peak_kb >> 10)
+
+    def cpu_s(self) -> float:
+        return sum(self.cpu.values()) / TICKS
+
+    def peak_mb(self, program: str) -> int:
+        return max((mb for name, mb in self.peaks.values() if name.startswith(program)), default=0)
+
+
+def timed(command: list[str], environment: dict[str, str], log: Path) -> tuple[float, float, Watch]:
+    """Wall and CPU seconds of a command, with all its descendants."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+        watch = Watch(process.pid)
+        while process.poll() is None:
+            watch.look()
+            time.sleep(SAMPLE_S)
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if process.returncode:
+        raise SystemExit(f"{command[0]} ended with {process.returncode}, see {log}")
+    # Whichever saw more: the sum misses what a process did after the last look, the kernel whom nobody waited for.
+    reaped = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return wall, max(watch.cpu_s(), reaped), watch
+
+
+def shuffled(events: Path) -> int:
+    """Bytes written to shuffles, from Spark's event log."""
+    total = 0
+    for file in events.rglob("*"):
+        if file.is_file() and not file.name.startswith("."):
+            for line in file.read_text(errors="replace").splitlines():
+                if '"SparkListenerTaskEnd"' in line:
+                    metrics = json.loads(line).get("Task Metrics") or {}
+                    total += metrics.get("Shuffle Write Metrics", {}).get("Shuffle Bytes Written", 0)
+    return total
+
+
+def namenode_objects(home: Home) -> int:
+    state = hdfs.jmx(home.url("namenode_http"), "Hadoop:service=NameNode,name=FSNamesystem")
+    return int(state["FilesTotal"]) + int(state["BlocksTotal"])
+
+
+def stages(home: Home, way: str, files: list[Path], config: dict[str, Any], log: Path) -> Iterator[Measure]:
+    """The five stages over the files, each measured, and all together."""
+    dataset = f"bench-{len(files)}"
+    partition = DatasetPaths(DEFAULT_ROOT, dataset).partition(PARTITION)
+    store = store_of()
+    with ThreadPoolExecutor(8) as writers:
+        list(writers.map(lambda path: store.write(f"{partition.landing}/{path.name}", path.read_bytes()), files))
+    objects = namenode_objects(home)
+    environment = {**os.environ, **hdfs.environment(home), **spark.environment(home)}
+    environment["PYTHONPATH"] = str(PROJECT / "jobs")
+    rows = []
+    for stage in STAGES:
+        with tempfile.TemporaryDirectory() as events:
+            settings = {
+                "spark.log.level": "WARN",
+                "spark.eventLog.enabled": "true",
+                "spark.eventLog.dir": f"file:{events}",
+            }
+            submit = [str(Path(sys.executable).with_name("spark-submit")), "--master", f"local[{PROCESSES}]"]
+            submit += ["--driver-memory", "3g"]
+            submit += [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
+            job = [str(PROJECT / "jobs" / f"{stage}.py"), "--dataset", dataset, "--partition", PARTITION, "--run", way]
+            if stage == "ingest":
+                job += ["--config", parse(config, way).canonical_json()]
+            wall, cpu, watch = timed([*submit, *job], environment, log)
+            peaks = watch.peak_mb("java"), watch.peak_mb("python")
+            rows.append(Measure(way, len(files), stage, wall, cpu, *peaks, shuffled(Path(events))))
+            yield rows[-1]
+    made = current(store, partition)
+    manifest = made.manifest(["relative_path", "published_path", "published_size_bytes", "pack", "psnr_db", "outcome"])
+    sizes = manifest["published_size_bytes"].to_pylist()
+    # Mean over channels and pixels follows from PSNR; three channels are summed.
+    errors = [3 * 255**2 * 10 ** (-row["psnr_db"] / 10) for row in manifest.to_pylist() if row["psnr_db"] is not None]
+    yield Measure(
+        way,
+        len(files),
+        "all",
+        sum(row.wall_s for row in rows),
+        sum(row.cpu_s for row in rows),
+        max(row.peak_driver_mb for row in rows),
+        max(row.peak_python_mb for row in rows),
+        sum(row.shuffled_bytes for row in rows),
+        namenode_objects(home) - objects,
+        sum(sizes),
+        float(np.mean(errors)),
+    )
+    store.delete(f"{DEFAULT_ROOT}/{dataset}")
+
+
+def pngquant_loop(files: list[Path], log: Path) -> Measure:
+    """find | xargs pngquant, at 256 colours without dithering, on all cores."""
+    program = shutil.which("pngquant")
+    if program is None:
+        raise SystemExit("pngquant is not on PATH")
+    with tempfile.TemporaryDirectory() as folder:
+        for path in files:
+            (Path(folder) / path.name).symlink_to(path)
+        each = f"{program} --nofs --ext .8.png 256 --"
+        loop = f"find {folder} -name '*.png' -print0 | OMP_NUM_THREADS=1 xargs -0 -n 8 -P{PROCESSES} {each}"
+        wall, cpu, _ = timed(["bash", "-c", loop], dict(os.environ), log)
+        made = [Path(folder) / f"{path.stem}.8.png" for path in files]
+        size = sum(path.stat().st_size for path in made)
+        errors = []
+        for source, path in list(zip(files, made, strict=True))[:24]:
+            before, after = (np.asarray(Image.open(one).convert("RGB"), np.float64) for one in (source, path))
+            errors.append(float(np.mean(np.sum((before - after) ** 2, axis=2))))
+    return Measure("pngquant", len(files), "all", wall, cpu, bytes_out=size, mse=float(np.mean(errors)))
+
+
+def _press(task: tuple[Path, str]) -> int:
+    path, config = task
+    pressed = press(path.read_bytes(), parse(json.loads(config), "bench"))
+    return len(pressed.content or b"")
+
+
+def engine_loop(way: str, files: list[Path], config: dict[str, Any]) -> Measure:
+    """Two processes that do the same arithmetic with nothing around it."""
+    text = json.dumps(config)
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        pool.map(_press, [(path, text) for path in files[:4]], 1)  # imports
+        before, start = _children_cpu(pool), time.perf_counter()
+        sizes = pool.map(_press, [(path, text) for path in files], 4)
+        wall, cpu = time.perf_counter() - start, _children_cpu(pool) - before
+    return Measure(f"loop around {way}", len(files), "all", wall, cpu, bytes_out=sum(sizes))
+
+
+def _children_cpu(pool: Any) -> float:
+    total = 0
+    for process in pool._pool:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+CONFIGS: Final = {
+    "k=256": {"palette": {"rule": "fixed", "k": 256}, "compression": {"effort": 2}},
+    "silhouette_floor": {},
+}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks.pipeline", description=__doc__)
+    parser.add_argument("--images", type=Path, required=True, help="photographs of 768x512 or more")
+    parser.add_argument("--counts", type=int, nargs="+", default=[8, 500, 4000])
+    parser.add_argument("--ways", nargs="+", choices=CONFIGS, default=list(CONFIGS))
+    parser.add_argument("--output", type=Path, default=Path("build/bench"))
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
+    log = args.output / "pipeline.log"
+    files = variants(args.images, max(args.counts), args.output / "photographs")
+    measures: list[Measure] = []
+
+    def tell(measure: Measure) -> None:
+        measures.append(measure)
+        print(
+            f"{measure.way:<28}{measure.images:>6} {measure.stage:<10}{measure.wall_s:8.1f} s wall "
+            f"{measure.cpu_s:8.1f} s CPU {measure.peak_driver_mb:6} MB driver {measure.peak_python_mb:5} MB Python "
+            f"{measure.shuffled_bytes / 1e6:8.1f} MB shuffled {measure.namenode_objects:6} objects "
+            f"{measure.bytes_out / max(measure.images, 1) / 1000:7.1f} kB an image, MSE {measure.mse:.1f}",
+            flush=True,
+        )
+
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder), {name: port + 1500 for name, port in DEFAULT_PORTS.items()})
+        hdfs.prepare(home)
+        spark.configure(home)
+        spark.make_archives(print)
+        os.environ.update(hdfs.environment(home))
+        try:
+            control.up(home, hdfs.services(home), print)
+            hdfs.make_root(home.url("namenode_http"))
+            for count in args.counts:
+                some = files[:count]
+                for way in args.ways:
+                    for measure in stages(home, way, some, CONFIGS[way], log):
+                        tell(measure)
+                    tell(engine_loop(way, some, CONFIGS[way]))
+                tell(pngquant_loop(some, log))
+        finally:
+            control.down(home, hdfs.ROLES[::-1], print)
+    with (args.output / "pipeline.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(asdict(measures[0])))
+        writer.writeheader()
+        writer.writerows(asdict(one) for one in measures)
+    slopes(measures, args.counts)
+
+
+def slopes(measures: list[Measure], counts: list[int]) -> None:
+    """Seconds and CPU seconds of each image more, between the two largest numbers of images."""
+    whole = [one for one in measures if one.stage == "all"]
+    if len(counts) < 2:
+        return
+    low, high = sorted(counts)[-2:]
+    for way, of_way in itertools.groupby(sorted(whole, key=lambda one: one.way), key=lambda one: one.way):
+        by_count = {one.images: one for one in of_way}
+        wall, cpu = (
+            (getattr(by_count[high], name) - getattr(by_count[low], name)) / (high - low)
+            for name in ("wall_s", "cpu_s")
+        )
+        print(f"{way:<40} {1000 * wall:7.1f} ms an image, {1000 * cpu:7.1f} ms CPU, between {low} and {high}")
+
+
+if __name__ == "__main__":
+    main()
