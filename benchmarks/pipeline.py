@@ -173,7 +173,7 @@ def stages(home: Home, way: str, files: list[Path], config: dict[str, Any], log:
         list(writers.map(lambda path: store.write(f"{partition.landing}/{path.name}", path.read_bytes()), files))
     objects = namenode_objects(home)
     environment = {**os.environ, **hdfs.environment(home), **spark.environment(home)}
-    environment["PYTHONPATH"] = str(PROJECT / "jobs")
+    environment["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "jobs"), os.environ.get("PYTHONPATH", "")])
     rows = []
     for stage in STAGES:
         with tempfile.TemporaryDirectory() as events:

@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import socket
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -66,6 +67,8 @@ def environment(home: Home) -> dict[str, str]:
 
 def configure_airflow(home: Home) -> None:
     """airflow.cfg; addresses and secrets are in the environment, which Airflow reads first."""
+    if password := os.environ.get(ADMIN_PASSWORD):
+        write_file(airflow.passwords_file(home), json.dumps({airflow.ADMIN: password}), 0o600)
     airflow.configure(home)
     spark.configure(home)
 
@@ -130,8 +133,16 @@ def airflow_role(name: str) -> Callable[[Home], list[str]]:
 def airflow_init(home: Home) -> list[str]:
     configure_airflow(home)
     hdfs.make_root(NAMENODE_HTTP)
-    airflow.initialise(home, environment(home))
-    return ["true"]
+    program = str(Path(sys.executable).parent / "airflow")
+    env = environment(home)
+    if subprocess.run([program, "db", "migrate"], env=env, check=False).returncode:
+        raise StackError("Airflow's database could not be made")
+    pool = [str(airflow.SPARK_POOL[key]) for key in ("name", "slots", "description")]
+    # One that is there keeps its slots: they may have been changed in the UI.
+    there = (
+        subprocess.run([program, "pools", "get", pool[0]], env=env, capture_output=True, check=False).returncode == 0
+    )
+    return ["true"] if there else [program, "pools", "set", *pool]
 
 
 ROLES: Final[Mapping[str, Callable[[Home], list[str]]]] = {

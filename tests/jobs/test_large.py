@@ -48,7 +48,7 @@ def press(
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, f"{stage}: {[line for line in done.stderr.splitlines() if 'Error' in line]}"
+        assert done.returncode == 0, f"{stage}: {done.stderr[-3000:]}"
     return publication.current(store, partition)
 
 
