@@ -9,18 +9,20 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler
-from fastapi.responses import RedirectResponse, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from chromapress.config import DatasetConfig
 from chromapress.storage import Hdfs
-from portal import api_docs, operator_pages, pages, previews_api
+from portal import api_docs, operator_pages, pages, previews_api, uploads_api
 from portal.access import Access
 from portal.assets import Assets
 from portal.gate import SameOriginGate
 from portal.headers import SecurityHeaders
 from portal.records import Records
 from portal.settings import Settings
+from portal.uploads import Uploads
 
 PREFIX: Final = "/chromapress"
 API: Final = "/api/v1"
@@ -47,9 +49,13 @@ def create_app(portal: Portal) -> FastAPI:
     )
     app.state.portal = portal
     app.state.previews = previews_api.Previews(DatasetConfig())
+    app.state.uploads = uploads_api.Service(Uploads(portal.settings, portal.storage, portal.records))
     app.exception_handler(HTTPException)(answer_error)
+    app.exception_handler(RequestValidationError)(answer_invalid)
     app.add_middleware(SameOriginGate)
     app.add_middleware(SecurityHeaders)  # the outermost: a refusal has headers, too
+
+    app.include_router(uploads_api.router, prefix=API)
 
     @app.get(f"{API}/me", tags=["account"])
     def me(asking: Access) -> dict[str, str | bool]:
@@ -62,6 +68,12 @@ def create_app(portal: Portal) -> FastAPI:
     app.include_router(api_docs.router)
     app.mount("/static", Assets())
     return app
+
+
+async def answer_invalid(_request: Request, error: RequestValidationError) -> Response:
+    """What was asked wrongly, as {"detail": sentence}; what was sent is not sent back."""
+    told = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+    return JSONResponse({"detail": "; ".join(told) + "."}, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 async def answer_error(request: Request, error: HTTPException) -> Response:

@@ -80,6 +80,7 @@ uploads = Table(
     Column("file_count", BigInteger, nullable=False, default=0),
     # Files get ascending numbers, in the order in which they were announced.
     Column("last_number", BigInteger, nullable=False, default=0),
+    Column("deleting", UtcMoment),  # since when; for everybody it is gone already
 )
 
 files = Table(
@@ -92,21 +93,23 @@ files = Table(
     Column("asked_path", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("received_bytes", BigInteger, nullable=False, default=0),
-    Column("state", String(16), nullable=False, default="waiting"),  # receiving, received, refused
-    Column("reason", Text),
+    Column("state", String(16), nullable=False, default="waiting"),  # receiving, received, refused, deleting
+    Column("reason", Text),  # of refused ones alone
     Column("content_type", String(64)),
     Column("sha256", String(64)),
     # The same as sha256 in the first of equal files, empty in the others: the constraint below decides which it is.
     Column("first_sha256", String(64)),
     Column("duplicate_of", String(32)),  # the id of the first
-    # Who is receiving it: another connection that takes over writes another.
-    Column("claim", String(32)),
     Column("changed_at", UtcMoment, nullable=False),
-    UniqueConstraint("upload_id", "path"),
     UniqueConstraint("upload_id", "first_sha256"),
     Index("chromapress_files_number", "upload_id", "number"),
     Index("chromapress_files_asked", "upload_id", "asked_path", "size_bytes"),
     Index("chromapress_files_changed", "state", "changed_at"),
+)
+# What is refused takes no name from others.
+_named = files.c.reason.is_(None)
+Index(
+    "chromapress_files_path", files.c.upload_id, files.c.path, unique=True, sqlite_where=_named, postgresql_where=_named
 )
 
 runs = Table(

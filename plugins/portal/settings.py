@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from airflow.configuration import conf
@@ -31,6 +32,8 @@ class Settings:
     base_url: str = "http://localhost:8080"  # Airflow's, as browsers see it; no slash at the end
     registration: Registration = Registration.APPROVE
     quota_bytes: int = 20 * GIBIBYTE  # of all uploads of a person
+    quota_files: int = 200_000  # of all uploads of a person, those that were refused too
+    datasets_folder: Path = Path("dags/datasets")  # where the datasets' YAML files are
 
 
 def read_settings() -> Settings:
@@ -45,4 +48,8 @@ def read_settings() -> Settings:
         base_url=conf.get("api", "base_url", fallback=default.base_url).rstrip("/"),
         registration=Registration(registration),
         quota_bytes=conf.getint(SECTION, "quota_bytes", fallback=default.quota_bytes),
+        quota_files=conf.getint(SECTION, "quota_files", fallback=default.quota_files),
+        datasets_folder=Path(
+            conf.get(SECTION, "datasets_folder", fallback=f"{conf.get('core', 'dags_folder')}/datasets")
+        ),
     )

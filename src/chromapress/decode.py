@@ -35,7 +35,7 @@ _BEGINNINGS: Final = {
 _DEEP_GREY: Final = ("I;16", "I;16L", "I;16B", "I;16N")
 
 # What Pillow's parsers raise on damaged files.
-_DAMAGE: Final = (
+DAMAGE: Final = (
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -85,7 +85,7 @@ def decode(content: bytes, limits: Limits) -> Decoded:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
         raise _rejected(*_unknown(content)) from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _damaged(error) from None
     with image:
         if image.width * image.height > limits.max_pixels:
@@ -96,7 +96,7 @@ def decode(content: bytes, limits: Limits) -> Decoded:
             if frames == 1:
                 image.load()
                 return Decoded(_upright_srgb(image), str(image.format), image.mode)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise _damaged(error) from None
         if image.format in _ANIMATED:
             raise Undecodable(Outcome.KEPT_ANIMATED, "animated", f"{frames} frames")
@@ -117,7 +117,7 @@ def _unknown(content: bytes) -> tuple[str, str]:
     try:
         with Image.open(io.BytesIO(content)) as image:
             return "unsupported", f"a {image.format} file; supported are {', '.join(FORMATS)}"
-    except _DAMAGE:
+    except DAMAGE:
         pass
     for beginning, name in _BEGINNINGS.items():
         if content.startswith(beginning):

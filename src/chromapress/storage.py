@@ -10,14 +10,18 @@ from __future__ import annotations
 import functools
 import io
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import fsspec
 import hdfs_native
 from hdfs_native import WriteOptions
+
+# A file that nobody has closed is closed by the NameNode and the DataNodes in seconds; more if one of them is away.
+_RECOVERY_S: Final = 60.0
 
 
 class StorageError(OSError):
@@ -101,6 +105,29 @@ class Hdfs:
         """A file to write piece by piece, or to replace so; close it."""
         return self._client.create(path, WriteOptions(overwrite=True, create_parent=True))
 
+    def appender(self, path: str) -> io.RawIOBase:
+        """An existing file to write on, piece by piece; close it. Whoever else had it open can write no more."""
+        self.close_for_good(path)
+        return self._client.append(path)
+
+    def close_for_good(self, path: str) -> None:
+        """End the writing of a file that a lost process may have left open, and with it that of a living one.
+
+        What has reached the DataNodes stays: the file's length is known after this.
+        """
+        deadline = time.monotonic() + _RECOVERY_S
+        while not self._client.recover_lease(path):
+            if time.monotonic() > deadline:
+                raise StorageError(f"{path}: HDFS still holds it open for a writer that is gone, after {_RECOVERY_S} s")
+            time.sleep(0.2)
+
+    def size(self, path: str) -> int | None:
+        """A file's bytes; None where there is none."""
+        try:
+            return int(self._client.get_file_info(path).length)
+        except FileNotFoundError:
+            return None
+
     def modified(self, path: str) -> datetime:
         """When a file or directory was last changed."""
         return datetime.fromtimestamp(self._client.get_file_info(path).modification_time / 1000, UTC)
@@ -120,6 +147,23 @@ class Hdfs:
     def replace(self, source: str, target: str) -> None:
         """Rename, atomically, over an existing file or empty directory if there is one."""
         self._client.rename(source, target, overwrite=True)
+
+    def move(self, source: str, target: str) -> None:
+        """Rename a file, atomically and never over another: FileExistsError, if there is a file or directory of the
+        name; NotADirectoryError, if one of its parents is a file. Parents are made as needed.
+        """
+        try:
+            try:
+                self._client.rename(source, target, overwrite=False)
+            except FileNotFoundError:
+                self.make_directory(target.rpartition("/")[0])
+                self._client.rename(source, target, overwrite=False)
+        except RuntimeError as error:
+            if "ParentNotDirectoryException" in str(error):
+                raise NotADirectoryError(f"{target}: a file has the name of one of its directories") from None
+            if "must both be directories" in str(error):
+                raise FileExistsError(f"{target} is a directory") from None
+            raise
 
     def delete(self, path: str) -> None:
         """Delete a file or a whole directory; a missing one is no error."""
