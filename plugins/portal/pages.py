@@ -5,6 +5,7 @@ them from the API, so that what a page shows and what the API gives cannot diffe
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
@@ -23,7 +24,8 @@ def page(request: Request, template: str, person: Person | None, **values: Any) 
     base = request.scope.get("root_path", "")
     context = {
         "base": base,
-        "airflow": request.app.state.portal.settings.base_url,
+        # A path only: people may know the server by another name than its configuration does.
+        "airflow": urlsplit(request.app.state.portal.settings.base_url).path.rstrip("/"),
         "person": person,
         "template": template,
         **values,
