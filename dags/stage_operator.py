@@ -20,6 +20,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk import Asset, timezone
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 from dataset_run import Dataset, DatasetRun, read_run
+from gallery_link import GalleryLink
 from namenode import find, read, webhdfs
 from partition_lock import held_by_another
 
@@ -159,7 +160,7 @@ class StageOperator(SparkSubmitOperator):
         if now - first > limit:
             return AirflowFailException(f"{reason}; waited {limit} for it")
         self.log.info("%s; looking again in %s", reason, self.retry_delay)
-        return AirflowRescheduleException(now + self.retry_delay)  # type: ignore[no-untyped-call]
+        return AirflowRescheduleException(now + self.retry_delay)
 
 
 class IngestOperator(StageOperator):
@@ -185,6 +186,8 @@ class IngestOperator(StageOperator):
 
 class PublishOperator(StageOperator):
     """The last stage; the event of its asset says what was published, and where."""
+
+    operator_extra_links = (GalleryLink(),)
 
     def __init__(self, *, asset: Asset, **kwargs: Any) -> None:
         super().__init__(outlets=[asset], **kwargs)

@@ -4,6 +4,7 @@ import shutil
 from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -69,6 +70,10 @@ def test_a_dag_keeps_the_house_rules(shipped, name):
     assert wait.execution_timeout is not None
     (asset,) = dag.get_task("publish").outlets
     assert asset.uri == f"hdfs://localhost:8020/chromapress/{name}/published"
+    (link,) = dag.get_task("publish").operator_extra_links
+    run = SimpleNamespace(dag_id=dag.dag_id, run_id="manual__2026-11-23T00:00:00+00:00")
+    shown = link.get_link(dag.get_task("publish"), ti_key=run)
+    assert shown.endswith(f"/chromapress/operator/runs/{dag.dag_id}/manual__2026-11-23T00%3A00%3A00%2B00%3A00")
 
 
 def test_the_two_samples_show_both_palette_scopes(shipped):
