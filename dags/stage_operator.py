@@ -36,6 +36,8 @@ LOCKED: Final = 75
 SMALL_RUN: Final = "small_run"
 
 ERROR_LINE: Final = "chromapress: error: "
+# The name under which a task that fails for good leaves its sentence, for the portal to show.
+REASON: Final = "reason"
 # Where Spark's last words begin, and the lines among them that name an error.
 _LAST_WORDS: Final = re.compile(r"Traceback \(most recent call last\)|Exception in thread")
 _SPARK_ERROR: Final = re.compile(r"(?:Error: |Exception in thread|Caused by: |:? ?[\w.$]+(?:Exception|Error): )")
@@ -94,7 +96,10 @@ class StageOperator(SparkSubmitOperator):
         try:
             super().execute(context)
         except AirflowException as error:
-            raise self._failure(error, run.config, context) from None
+            failure = self._failure(error, run.config, context)
+            if isinstance(failure, AirflowFailException):
+                context["ti"].xcom_push(REASON, str(failure))
+            raise failure from None
         self._after(run, context)
 
     def _get_hook(self) -> SparkSubmitHook:

@@ -3,6 +3,7 @@
 Airflow reads its configuration when it is imported first: a conftest.py imports this before any test module is.
 """
 
+import base64
 import os
 import sys
 import tempfile
@@ -16,5 +17,6 @@ os.environ |= {
     "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
     "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(bytes(32)).decode(),
 }
 sys.path += [str(PROJECT / "dags"), str(PROJECT / "plugins")]

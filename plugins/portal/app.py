@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -15,12 +15,24 @@ from starlette.exceptions import HTTPException
 
 from chromapress.config import DatasetConfig
 from chromapress.storage import Hdfs
-from portal import api_docs, operator_pages, pages, previews_api, uploads_api
+from portal import (
+    api_docs,
+    gallery_api,
+    operator_pages,
+    pages,
+    previews_api,
+    runs_api,
+    shares_api,
+    trends_api,
+    uploads_api,
+)
 from portal.access import Access
 from portal.assets import Assets
 from portal.gate import SameOriginGate
 from portal.headers import SecurityHeaders
+from portal.publications import Publications
 from portal.records import Records
+from portal.runs import Runs
 from portal.settings import Settings
 from portal.uploads import Uploads
 
@@ -50,18 +62,25 @@ def create_app(portal: Portal) -> FastAPI:
     app.state.portal = portal
     app.state.previews = previews_api.Previews(DatasetConfig())
     app.state.uploads = uploads_api.Service(Uploads(portal.settings, portal.storage, portal.records))
+    app.state.runs = Runs(portal.settings, portal.storage, portal.records)
+    app.state.results = gallery_api.Service(Publications(portal.storage, portal.settings.root))
     app.exception_handler(HTTPException)(answer_error)
     app.exception_handler(RequestValidationError)(answer_invalid)
     app.add_middleware(SameOriginGate)
     app.add_middleware(SecurityHeaders)  # the outermost: a refusal has headers, too
 
-    app.include_router(uploads_api.router, prefix=API)
+    # An upload that a run holds is free when the run is over, not when somebody has looked at it.
+    app.include_router(uploads_api.router, prefix=API, dependencies=[Depends(runs_api.settle)])
 
     @app.get(f"{API}/me", tags=["account"])
     def me(asking: Access) -> dict[str, str | bool]:
         """Who you are."""
         return {"name": asking.name, "operator": asking.operator}
 
+    app.include_router(runs_api.router, prefix=API)
+    app.include_router(gallery_api.router, prefix=API)
+    app.include_router(shares_api.router, prefix=API)
+    app.include_router(trends_api.router, prefix=API)
     app.include_router(previews_api.router)
     app.include_router(pages.router)
     app.include_router(operator_pages.router)

@@ -26,7 +26,6 @@ from sqlalchemy import (
     Engine,
     ForeignKey,
     Index,
-    Integer,
     MetaData,
     String,
     Table,
@@ -130,12 +129,12 @@ runs = Table(
 shares = Table(
     "chromapress_shares",
     metadata,
-    Column("key", String(64), primary_key=True),
+    Column("key", String(64), primary_key=True),  # the SHA-256 of the link's
+    Column("sealed", Text),  # the link's, encrypted with Airflow's Fernet key
     Column("upload_id", ForeignKey(uploads.c.id), nullable=False, index=True),
     Column("created_by", String(256), nullable=False),
     Column("created_at", UtcMoment, nullable=False),
     Column("expires_at", UtcMoment, nullable=False),
-    Column("used", Integer, nullable=False, default=0),
 )
 
 

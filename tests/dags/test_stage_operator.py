@@ -27,6 +27,10 @@ class TaskInstance:
     def __init__(self, waiting_since: datetime | None = None, try_number: int = 1):
         self.waiting_since = waiting_since
         self.try_number = try_number
+        self.told = {}
+
+    def xcom_push(self, key, value):
+        self.told[key] = value
 
     def get_dr_count(self, dag_id, run_ids, states):
         return 0
@@ -76,8 +80,10 @@ def test_what_will_not_heal_fails_at_once_with_the_jobs_own_last_words(tmp_path,
         sys.exit({code})
         """,
     )
+    asking = context()
     with pytest.raises(AirflowFailException, match=r"^palette.k: expected 2 to 256, got 1$"):
-        execute(stage, context())
+        execute(stage, asking)
+    assert asking["ti"].told == {"reason": "palette.k: expected 2 to 256, got 1"}
 
 
 def test_another_failure_may_heal_and_has_the_jobs_own_last_words(tmp_path):
