@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 # What is held in memory of each file that comes in, before it goes on to HDFS.
 _PIECE_BYTES: Final = 512 * 1024
 # Connections that send at once; the others are asked to come again.
-_MOST_SENDERS: Final = 128
+_MOST_SENDERS: Final = 64
 _THREADS: Final = 12
 _IDLE_S: Final = 60.0
 # Of a file that is refused at its beginning, so much is still read: browsers hear an answer only when all is sent.

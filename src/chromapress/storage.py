@@ -164,6 +164,8 @@ class Hdfs:
             if "must both be directories" in str(error):
                 raise FileExistsError(f"{target} is a directory") from None
             raise
+        except FileExistsError:
+            raise FileExistsError(f"{target} is there already") from None
 
     def delete(self, path: str) -> None:
         """Delete a file or a whole directory; a missing one is no error."""

@@ -2,12 +2,15 @@
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from PIL import Image
 
 from chromapress.cli import main
 from chromapress.paths import DatasetPaths
+from chromapress.storage import Hdfs
 from stack.hdfs import Address
 from tests.chromapress.conftest import SOURCES, Made
 from tests.landing_set import encoded, flat, frames, photograph
@@ -501,6 +505,158 @@ def test_an_hdfs_that_does_not_answer_is_said_soon(capsys: pytest.CaptureFixture
     assert time.monotonic() - began < 60
 
 
+# upload
+
+
+@pytest.fixture
+def scans(tmp_path: Path, root: str, hdfs: Address) -> list[str]:
+    """The options of a dataset of its own, with a marker."""
+    (tmp_path / "scans.yaml").write_text("timezone: Pacific/Kiritimati\nsource: {ready_marker: _READY}\n")
+    return ["--to", "scans", "--datasets", str(tmp_path), "--root", f"{hdfs.url}{root}"]
+
+
+DAY = ["--partition", "dt=2026-11-23"]
+
+
+def landed(store: Hdfs, root: str, partition: str = "dt=2026-11-23") -> dict[str, bytes]:
+    landing = DatasetPaths(root, "scans").partition(partition).landing
+    return {file.relative_path: store.read(f"{landing}/{file.relative_path}") for file in store.files(landing)}
+
+
+def test_a_folder_lands_with_all_its_names_and_then_its_marker(
+    capsys: pytest.CaptureFixture[str], folder: Path, scans: list[str], store: Hdfs, root: str
+) -> None:
+    text = told(capsys, "upload", folder, *scans, *DAY)
+    assert landed(store, root) == tree(folder) | {"_READY": b""}
+    assert f"scans, dt=2026-11-23: 9 files of {sum(map(len, tree(folder).values())):,} bytes sent, 0 were there" in text
+    assert store.names(DatasetPaths(root, "scans").partition("dt=2026-11-23").staging) == []
+
+
+def test_the_partition_is_today_where_the_dataset_is(
+    capsys: pytest.CaptureFixture[str], folder: Path, scans: list[str], store: Hdfs, root: str
+) -> None:
+    before = datetime.now(ZoneInfo("Pacific/Kiritimati")).date()
+    text = told(capsys, "upload", folder, *scans)
+    (partition,) = store.names(f"{root}/scans/landing")
+    assert partition in {f"dt={before}", f"dt={before + timedelta(days=1)}"}
+    assert partition in text
+
+
+def test_what_is_there_is_not_sent_again_and_the_rest_is(
+    capsys: pytest.CaptureFixture[str], folder: Path, scans: list[str], store: Hdfs, root: str
+) -> None:
+    landing = DatasetPaths(root, "scans").partition("dt=2026-11-23").landing
+    store.write(f"{landing}/a.jpg", tree(folder)["a.jpg"])
+    assert " 1 were there" in told(capsys, "upload", folder, *scans, *DAY)
+    assert landed(store, root) == tree(folder) | {"_READY": b""}
+    assert "0 files of 0 bytes sent, 9 were there" in told(capsys, "upload", folder, *scans, *DAY, "--checksum")
+
+
+def test_another_file_of_the_name_is_replaced_only_by_force_and_told_by_its_checksum(
+    capsys: pytest.CaptureFixture[str], folder: Path, scans: list[str], store: Hdfs, root: str
+) -> None:
+    landing = DatasetPaths(root, "scans").partition("dt=2026-11-23").landing
+    (content,) = (content for name, content in tree(folder).items() if name == "a.png")
+    changed = content[:-1] + b"?"
+    store.write(f"{landing}/a.png", changed)
+    store.write(f"{landing}/a.jpg", b"short")
+    options = ["upload", folder, *scans, *DAY]
+    text = told(capsys, *options, "--checksum", "--dry-run", code=1)
+    assert "a.png: another file of this name is there" in text
+    assert "a.jpg: another file of this name is there" in told(capsys, *options, code=1)
+    assert landed(store, root) == tree(folder) | {"a.png": changed, "a.jpg": b"short"}  # and no marker
+    told(capsys, *options, "--checksum", "--force")
+    assert landed(store, root) == tree(folder) | {"_READY": b""}
+
+
+def test_a_partition_that_is_complete_gets_no_more_without_force(
+    capsys: pytest.CaptureFixture[str], folder: Path, scans: list[str], store: Hdfs, root: str
+) -> None:
+    told(capsys, "upload", folder, *scans, *DAY)
+    (folder / "new.png").write_bytes(SOURCES["a.png"])
+    assert "is complete already" in told(capsys, "upload", folder, *scans, *DAY, code=1)
+    assert "new.png" not in landed(store, root)
+    told(capsys, "upload", folder, *scans, *DAY, "--force")
+    assert landed(store, root) == tree(folder) | {"_READY": b""}
+
+
+def test_a_dry_run_names_the_files_and_sends_none(
+    capsys: pytest.CaptureFixture[str], folder: Path, scans: list[str], store: Hdfs, root: str
+) -> None:
+    text = told(capsys, "upload", folder, *scans, *DAY, "--dry-run")
+    assert f"{len(SOURCES['a.png']):,} bytes  a.png" in text
+    assert "9 files of" in text
+    assert store.names(root) == []
+
+
+def test_what_cannot_be_sent_is_named_and_the_rest_is_sent_without_marker(
+    capsys: pytest.CaptureFixture[str], folder: Path, scans: list[str], store: Hdfs, root: str
+) -> None:
+    good = tree(folder)
+    (folder / "12:30.png").write_bytes(b"x")
+    (folder / "link.png").symlink_to("nowhere")
+    (folder / os.fsdecode(b"\xff.png")).write_bytes(b"x")
+    (folder / ("x" * 250 + ".png")).with_name("\N{LATIN SMALL LETTER E WITH ACUTE}" * 127 + "x").write_bytes(b"x")
+    text = told(capsys, "upload", folder, *scans, *DAY, code=1)
+    for said in ("12:30.png: HDFS allows no", "link.png: a link to nothing", "its name is not UTF-8"):
+        assert said in text
+    assert landed(store, root) == good | {"\N{LATIN SMALL LETTER E WITH ACUTE}" * 127 + "x": b"x"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "message"),
+    [
+        (["upload", "missing", "SCANS"], 66, "missing: no such folder"),
+        (["upload", "IN", "SCANS", "--partition", "today"], 2, r"partition: expected dt="),
+        (["upload", "IN", "SCANS", "-j", "0"], 2, "-j: expected 1 or more"),
+        (["upload", "IN", "SCANS", "--to", "maps"], 66, r"maps\.yaml: there is no such dataset"),
+        (["upload", "IN", "SCANS", "--to", "Maps"], 2, "a dataset's name is lower-case letters"),
+        (["upload", "IN", "SCANS", "--to", "elsewhere"], 1, "come from s3a://bucket/x, not from its landing"),
+        (["upload", "IN", "SCANS", "--to", "wrong"], 1, r"wrong\.yaml: palette\.k: "),
+        (["upload", "IN"], 2, "required: --to"),
+        (["upload", "IN", "SCANS", "--root", "hdfs://localhost:1/x"], 69, "does not answer"),
+    ],
+)
+def test_uploads_that_cannot_be_are_one_clear_message(
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    scans: list[str],
+    tmp_path: Path,
+    argv: list[str],
+    code: int,
+    message: str,
+) -> None:
+    (tmp_path / "elsewhere.yaml").write_text("source: {uri: s3a://bucket/x}\n")
+    (tmp_path / "wrong.yaml").write_text("palette: {k: 1}\n")
+    given = [part for one in argv for part in (scans if one == "SCANS" else [str(folder) if one == "IN" else one])]
+    assert re.search(message, told(capsys, *given, code=code))
+
+
+def test_an_upload_that_breaks_off_leaves_no_half_file_and_goes_on(
+    tmp_path: Path, scans: list[str], store: Hdfs, root: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(30):
+        (tmp_path / "in" / f"{number:02}").write_bytes(bytes([number]) * 4_000_000)
+    command = [*COMMAND, "upload", str(tmp_path / "in"), *scans, *DAY, "-j", "2"]
+    landing = DatasetPaths(root, "scans").partition("dt=2026-11-23").landing
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 240
+        while not store.names(landing) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=240)
+    assert running.returncode == 130, errors
+    before = landed(store, root)
+    assert 0 < len(before) < 30
+    assert {name: content == bytes([int(name)]) * 4_000_000 for name, content in before.items()} == dict.fromkeys(
+        before, True
+    )
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert f"{len(before)} were there" in done.stdout
+    assert landed(store, root) == tree(tmp_path / "in") | {"_READY": b""}
+
+
 # help
 
 
@@ -512,7 +668,9 @@ def test_help_is_quick_because_it_imports_little() -> None:
     assert not imported & {"numpy", "matplotlib", "skimage", "pyarrow", "pydantic", "rich", "PIL", "hdfs_native"}
 
 
-@pytest.mark.parametrize("command", [[], ["quantize"], ["silhouette"], ["datasets", "check"], ["published"], ["get"]])
+@pytest.mark.parametrize(
+    "command", [[], ["quantize"], ["silhouette"], ["datasets", "check"], ["upload"], ["published"], ["get"]]
+)
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     assert "usage: chromapress" in told(capsys, *command, "--help")
 

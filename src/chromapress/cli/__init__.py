@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "quantize": "make an image, or a folder of images, smaller",
     "silhouette": "show how the silhouette and the quality of an image depend on the number of colours",
     "datasets": "check the configurations of datasets",
+    "upload": "send a folder of images to a dataset's landing partition in HDFS",
     "published": "show what is published of a dataset, or of one of its partitions",
     "get": "read published images back from HDFS",
 }
@@ -33,6 +34,7 @@ examples:
   chromapress quantize photo.png -k 16 -o - --plot figure.png > photo16.png
   chromapress silhouette photo.png --plot silhouette.png
   chromapress datasets check
+  chromapress upload scans/ --to maps
   chromapress published maps
   chromapress get maps 'tiles/*.png' -o here/
 """

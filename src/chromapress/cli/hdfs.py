@@ -1,4 +1,4 @@
-"""What the commands that read from HDFS have in common: which one, and what to say when it does not answer."""
+"""What the commands that speak to HDFS have in common: which one, and what to say when it does not answer."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
     """DATASET, --partition, --root."""
     parser.add_argument("dataset", metavar="DATASET", help="the dataset's name")
     parser.add_argument("--partition", metavar="P", help="such as dt=2026-11-23")
+    add_root(parser)
+
+
+def add_root(parser: argparse.ArgumentParser) -> None:
+    """--root."""
     parser.add_argument(
         "--root",
         metavar="PATH",
