@@ -98,7 +98,7 @@ async def answer_invalid(_request: Request, error: RequestValidationError) -> Re
 async def answer_error(request: Request, error: HTTPException) -> Response:
     """Errors as {"detail": sentence}; a stranger who opens a page is sent to the log-in and comes back from there."""
     below = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    is_page = request.method == "GET" and not below.startswith("/api/")
+    is_page = request.method == "GET" and (below == "/api/docs" or not below.startswith("/api/"))
     if error.status_code == HTTPStatus.UNAUTHORIZED and is_page:
         settings: Settings = request.app.state.portal.settings
         query = f"?{request.url.query}" if request.url.query else ""

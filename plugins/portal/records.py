@@ -200,8 +200,7 @@ def _create_missing(engine: Engine) -> None:
 def _heals(error: DBAPIError) -> bool:
     """Whether it was another transaction's fault."""
     busy = isinstance(error, OperationalError) and "database is locked" in str(error.orig)
-    # psycopg and psycopg2 call it differently.
-    return busy or (getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)) in _HEALS
+    return busy or getattr(error.orig, "pgcode", None) in _HEALS
 
 
 def new_id() -> str:

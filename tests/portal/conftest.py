@@ -6,7 +6,6 @@ Tests that read or write files give the fixture `storage` a real HDFS:
     def storage(hdfs): return Hdfs(hdfs.url)
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,14 +40,12 @@ def settings():
 
 @pytest.fixture
 def records(tmp_path: Path):
-    """Empty tables in SQLite, or in the PostgreSQL of the URL in CHROMAPRESS_TEST_DATABASE."""
-    from portal.records import Records, metadata
+    """Empty tables in a database of their own."""
+    from portal.records import Records
     from sqlalchemy import create_engine
 
-    url = os.environ.get("CHROMAPRESS_TEST_DATABASE", f"sqlite:///{tmp_path / 'records.db'}")
-    engine = create_engine(url)
+    engine = create_engine(f"sqlite:///{tmp_path / 'records.db'}")
     yield Records(lambda: engine)
-    metadata.drop_all(engine)
     engine.dispose()
 
 
