@@ -13,7 +13,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from chromapress.config import DatasetConfig
 from chromapress.storage import Hdfs
 from portal import (
     api_docs,
@@ -60,7 +59,7 @@ def create_app(portal: Portal) -> FastAPI:
         redoc_url=None,
     )
     app.state.portal = portal
-    app.state.previews = previews_api.Previews(DatasetConfig())
+    app.state.previews = previews_api.Previews(portal.settings)
     app.state.uploads = uploads_api.Service(Uploads(portal.settings, portal.storage, portal.records))
     app.state.runs = Runs(portal.settings, portal.storage, portal.records)
     app.state.results = gallery_api.Service(Publications(portal.storage, portal.settings.root))

@@ -19,6 +19,8 @@ from chromapress.config import ConfigError, DatasetConfig, with_parameters
 from portal import previews
 from portal.access import Access, Person
 from portal.previews import Kept, NoImageError, Point, Preview, TooLargeError
+from portal.runs import check_parameters, dataset
+from portal.settings import Settings
 
 router = APIRouter(prefix="/api/v1/previews", tags=["previews"])
 
@@ -33,10 +35,10 @@ K = Annotated[int | None, Query(ge=1, le=256, description="The number of colours
 
 
 class Previews:
-    """The previews of one server process. config: that of the uploads' dataset."""
+    """The previews of one server process."""
 
-    def __init__(self, config: DatasetConfig) -> None:
-        self.config = config
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.kept = Kept()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="preview")
         self._waiting = 0
@@ -62,6 +64,20 @@ class Previews:
             yield
         finally:
             self._bodies -= 1
+
+    def config(self, parameters: dict[str, Any] | None = None) -> DatasetConfig:
+        """The configuration of a run of the uploads with such parameters, as it is now; 422 where they will not do."""
+        try:
+            config = dataset(self._settings)
+        except ConfigError as error:
+            raise HTTPException(
+                status.HTTP_503_SERVICE_UNAVAILABLE, f"The dataset of uploads is misconfigured: {error}"
+            ) from None
+        try:
+            check_parameters(config, parameters or {})
+        except ConfigError as error:
+            raise HTTPException(status.HTTP_422_UNPROCESSABLE_CONTENT, str(error)) from None
+        return with_parameters(config, parameters or {}, "preview")
 
     def keep(self, preview: Preview) -> None:
         histogram = preview.histogram
@@ -121,7 +137,7 @@ async def make(request: Request, person: Access) -> dict[str, Any]:
         content = await _body(request)
 
         def opened() -> dict[str, Any]:
-            preview = previews.open_preview(content, person.name, ours.config)
+            preview = previews.open_preview(content, person.name, ours.config())
             ours.keep(preview)
             return previews.told_preview(preview, ours.point(preview, None))
 
@@ -140,13 +156,9 @@ async def choose_again(
     """The same image with a run's parameters, those that are not given as the dataset has them."""
     ours = _of(request)
     preview = ours.find(preview_id, person)
-    try:
-        config = with_parameters(ours.config, parameters, "preview")
-    except ConfigError as told:
-        raise HTTPException(status.HTTP_422_UNPROCESSABLE_CONTENT, str(told).removeprefix("preview: ")) from None
 
     def chosen() -> dict[str, Any]:
-        again = previews.with_choice(preview, config)
+        again = previews.with_choice(preview, ours.config(parameters))
         ours.keep(again)
         return previews.told_preview(again, ours.point(again, None))
 

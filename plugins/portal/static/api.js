@@ -14,13 +14,13 @@ export function address(path, query = {}) {
   return `${base}/api/v1${path}${asked ? `?${asked}` : ""}`;
 }
 
-/** What the server refused: its sentence, its status, and its whole answer. */
+/** What the server refused: its sentence and its status; when to come again, and from which byte, where it said so. */
 export class Refused extends Error {
-  constructor(status, answer, retryAfter = null) {
+  constructor(status, answer, retryAfter = null, offset = null) {
     super(sentence(status, answer));
     this.status = status;
-    this.answer = answer;
     this.retryAfter = Number(retryAfter) || null;
+    this.offset = offset === null ? null : Number(offset);
   }
 }
 

@@ -121,14 +121,14 @@ export class Gallery {
       h("button", { type: "button", class: "gallery-open", "aria-label": `Compare ${image.path}`, disabled: !hasPicture, on: { click: () => this.compare(place) } }, picture),
       h("div", { class: "gallery-words" },
         h("label", { class: "gallery-name", title: image.path }, check, h("span", {}, name)),
-        h("span", { class: "row tight" }, h("span", { class: `tag ${outcomeTone(image.outcome)}` }, outcome(image.outcome)), hasPicture && image.saving_percent > 0.05 ? h("span", { class: "number" }, `−${image.saving_percent.toFixed(0)} %`) : null),
+        h("span", { class: "row tight" }, h("span", { class: `tag ${outcomeTone(image.outcome)}` }, outcome(image.outcome)), image.saving_percent > 0.05 ? h("span", { class: "number" }, `−${image.saving_percent.toFixed(0)} %`) : null),
         h("small", { class: "number" }, hasPicture ? this.facts(image) : (image.reason ?? "")),
       ),
     );
   }
 
   facts(image) {
-    const sizes = image.published_bytes === image.source_bytes ? bytes(image.source_bytes) : `${bytes(image.source_bytes)} → ${bytes(image.published_bytes)}`;
+    const sizes = image.published_bytes === null || image.published_bytes === image.source_bytes ? bytes(image.source_bytes) : `${bytes(image.source_bytes)} → ${bytes(image.published_bytes)}`;
     const quality = image.outcome === "published" && image.psnr_db !== null ? ` · ${decibels(image.psnr_db)}` : "";
     return `${sizes}${quality}`;
   }
@@ -207,7 +207,7 @@ class ComparisonDialog {
     const tile = (name, value, note) => h("div", {}, h("dt", {}, name), h("dd", {}, value, h("small", {}, note)));
     this.tiles.replaceChildren(
       tile("Before", bytes(image.source_bytes), image.width ? `${image.width} × ${image.height}` : ""),
-      tile("After", bytes(image.published_bytes), saving(image.saving_percent)),
+      tile("After", bytes(image.published_bytes ?? image.source_bytes), saving(image.saving_percent ?? 0)),
       ...(image.psnr_db !== null && image.psnr_db !== undefined && image.outcome === "published" ? [tile("PSNR", decibels(image.psnr_db), "higher is closer")] : []),
       ...(image.ssim !== null && image.ssim !== undefined && image.outcome === "published" ? [tile("SSIM", image.ssim.toFixed(4), "1 is equal")] : []),
       ...(image.k ? [tile("Colours", `${image.k}`, image.codec ?? "")] : []),

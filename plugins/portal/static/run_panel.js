@@ -28,11 +28,12 @@ export class RunPanel {
   async watch(run) {
     this.watched = run.run_id;
     let failures = 0;
-    for (;;) {
+    for (let look = 0; ; look += 1) {
       if (this.watched !== run.run_id) return null;
       this.fill(run);
-      if (OVER.includes(run.state)) return run;
-      await pause(document.hidden ? 5000 : 1000 * (1 + Math.min(failures, 9)));
+      // In a list, runs come without their stages.
+      if (OVER.includes(run.state) && (run.stages.length || look)) return run;
+      if (look) await pause(document.hidden ? 5000 : 1000 * (1 + Math.min(failures, 9)));
       try {
         run = await call(`/uploads/${this.uploadId}/runs/${encodeURIComponent(run.run_id)}`);
         failures = 0;

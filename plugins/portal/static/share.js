@@ -47,11 +47,11 @@ export class ShareDialog {
   }
 
   item(share) {
-    const url = new URL(share.url, location.href).href;
+    const url = share.url ? new URL(share.url, location.href).href : "This link cannot be shown again";
     const field = h("input", { type: "text", readonly: true, value: url, "aria-label": "Link", on: { focus: () => field.select() } });
     const copy = h("button", { type: "button", class: "button small", on: { click: () => this.copy(field, copy) } }, "Copy");
     const revoke = h("button", { type: "button", class: "button danger small", on: { click: () => this.revoke(share.key) } }, "Revoke");
-    return h("li", {}, h("div", { class: "row" }, field, copy, revoke), h("small", {}, `until ${moment(share.expires_at)}`));
+    return h("li", {}, h("div", { class: "row" }, field, share.url ? copy : null, revoke), h("small", {}, `until ${moment(share.expires_at)}`));
   }
 
   async copy(field, button) {

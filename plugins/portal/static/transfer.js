@@ -110,11 +110,9 @@ export class Transfer {
         entry.take(await this.sendPart(entry));
       } catch (error) {
         if (entry.state !== "sending") break;
-        if (error instanceof Refused && error.status === 409) {
+        if (error instanceof Refused && error.offset !== null) {
           // The server knows better how far it is.
-          const offset = error.answer?.offset ?? error.answer?.received_bytes;
-          if (Number.isInteger(offset)) entry.received = offset;
-          else await this.announce([entry]);
+          entry.received = error.offset;
           failures += 1;
         } else if (error instanceof Refused && error.status < 500 && error.status !== 429) {
           Object.assign(entry, { state: "failed", reason: error.message });
@@ -162,7 +160,7 @@ export class Transfer {
         }
         if (xhr.status === 401) location.reload();
         if (xhr.status < 300 && answer) done(answer);
-        else fail(new Refused(xhr.status, answer, xhr.getResponseHeader("Retry-After")));
+        else fail(new Refused(xhr.status, answer, xhr.getResponseHeader("Retry-After"), xhr.getResponseHeader("Upload-Offset")));
       });
       const lost = () => fail(new Error("The connection is lost."));
       xhr.addEventListener("error", lost);
