@@ -1,7 +1,10 @@
 """The stages as Airflow tasks: each one spark-submit of jobs/<stage>.py, or for small runs the first one's for all.
 
+Where drivers and executors run is the Spark connection's word.
+
 A stage tells by its exit code what became of it, and in its last line why; this module turns both into the exceptions
-that Airflow knows: fail at once, try again later, wait without a slot.
+that Airflow knows: fail at once, try again later, wait without a slot. Of a driver that runs in the cluster
+(deploy-mode cluster) neither comes back: the stage has left them in the run's folder.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from airflow.sdk import Asset, timezone
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 from dataset_run import Dataset, DatasetRun, read_run
 from gallery_link import GalleryLink
-from namenode import find, read, webhdfs
+from namenode import NameNodeAwayError, find, read, webhdfs
 from partition_lock import held_by_another
 
 from chromapress.config import DatasetConfig
@@ -51,7 +54,11 @@ _SPARK_CONF: Final = {
     "spark.log.level": "WARN",
     "spark.hadoop.dfs.client.retry.policy.enabled": "true",
     "spark.hadoop.dfs.client.retry.policy.spec": "1000,60",
+    # A driver on YARN that has failed is started again by Airflow, if at all.
+    "spark.yarn.maxAppAttempts": "1",
 }
+# What the Spark connection adds to it: an object of Spark's settings, for all stages alike.
+_CONNECTION_CONF: Final = "conf"
 
 
 class StageOperator(SparkSubmitOperator):
@@ -95,20 +102,42 @@ class StageOperator(SparkSubmitOperator):
         self.application_args = self._arguments(run)
         try:
             super().execute(context)
-        except AirflowException as error:
-            failure = self._failure(error, run.config, context)
+        except (AirflowException, RuntimeError) as error:
+            # RuntimeError is what the provider makes of a driver that has failed in the cluster.
+            failure = self._failure(error, run, context)
             if isinstance(failure, AirflowFailException):
                 context["ti"].xcom_push(REASON, str(failure))
             raise failure from None
         self._after(run, context)
 
+    def submit_job(self, context: Any) -> str | None:
+        """Hand a new driver to the cluster. What the last one has left as its end is not this one's."""
+        with webhdfs(self.webhdfs_conn_id) as client:
+            client.delete(read_run(self.dataset, context).run_paths.end(self.stage))
+        return super().submit_job(context)
+
     def _get_hook(self) -> SparkSubmitHook:
         hook = super()._get_hook()
         hook._last_submit_log_lines = deque(maxlen=_LINES_KEPT)
+        hook._conf = hook._conf | hook.get_connection(self._conn_id).extra_dejson.get(_CONNECTION_CONF, {})
         if hook._connection["master"].startswith("local"):
             # There the driver does the executors' work, and the memory meant for them is its own.
             hook._driver_memory = hook._conf["spark.executor.memory"]
+        if hook._connection["deploy_mode"] == "cluster":
+            self._follow_driver(hook)
         return hook
+
+    def _follow_driver(self, hook: SparkSubmitHook) -> None:
+        """Let the task ask the cluster for its driver: so that another process can take over when this one dies."""
+        if hook._connection["master"].startswith("spark://"):
+            raise AirflowFailException(
+                f"connection {self._conn_id}: deploy-mode: expected client, got cluster, "
+                "which a standalone Spark cluster refuses for drivers in Python"
+            )
+        hook._yarn_track_via_rm_api = hook._is_yarn
+        if hook._is_kubernetes:
+            hook._track_driver_via_k8s_api = True
+            hook._validate_track_driver_via_k8s_api_config()
 
     def _arguments(self, run: DatasetRun) -> list[str]:
         arguments = ["--root", self.dataset.root, "--dataset", self.dataset.name]
@@ -136,26 +165,39 @@ class StageOperator(SparkSubmitOperator):
     def _after(self, run: DatasetRun, context: Any) -> None:
         """What is left to do when the job has succeeded."""
 
-    def _failure(self, error: AirflowException, config: DatasetConfig, context: Any) -> AirflowException:
+    def _failure(self, error: Exception, run: DatasetRun, context: Any) -> Exception:
         hook = self._hook
-        if hook is None or hook._submit_sp is None or not hook._submit_sp.returncode:
+        code, reason = (None, None) if hook is None else self._end(hook, run)
+        if hook is None or code is None:
             return error
-        code: int = hook._submit_sp.returncode
-        lines = list(hook._last_submit_log_lines)
-        reason = job_error(lines)
         if code in (BAD_CONFIGURATION, BAD_DATA):
             return AirflowFailException(
                 reason or f"{self.stage} refuses its input with exit code {code}, without a word"
             )
         if code == LOCKED:
-            return self._wait(reason or "the partition is locked by another run", config, context)
+            return self._wait(reason or "the partition is locked by another run", run.config, context)
         if reason:
             return AirflowException(reason)
+        lines = list(hook._last_submit_log_lines)
         master = f"{hook._connection['master']} (connection {self._conn_id})"
         if any(_NO_MASTER in line for line in lines):
             return AirflowException(f"{self.stage}: the Spark master {master} does not answer")
         said = spark_error(lines) or "it gave no reason"
         return AirflowException(f"{self.stage}: spark-submit ended with {_told(code)} on master {master}: {said}")
+
+    def _end(self, hook: SparkSubmitHook, run: DatasetRun) -> tuple[int | None, str | None]:
+        """The exit code and the last sentence of the job, as far as they are known."""
+        if hook._submit_sp is not None and hook._submit_sp.returncode:
+            return hook._submit_sp.returncode, job_error(list(hook._last_submit_log_lines))
+        if hook._connection["deploy_mode"] != "cluster":
+            return None, None
+        try:
+            with webhdfs(self.webhdfs_conn_id) as client:
+                end = json.loads(read(client, run.run_paths.end(self.stage)))
+        except (FileNotFoundError, NameNodeAwayError):
+            # The driver had no time to leave it, or it cannot be asked for: what is known is what the cluster says.
+            return None, None
+        return end["code"], end["error"]
 
     def _wait(self, reason: str, config: DatasetConfig, context: Any) -> AirflowException:
         """Come back later, holding no slot, as long as the dataset waits for its images too."""

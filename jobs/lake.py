@@ -63,6 +63,9 @@ class GateError(Exception):
     """The data must not go on like this, and trying again will not change it."""
 
 
+_REFUSALS: Final = {lock.LockedError: EXIT_TEMPFAIL, ConfigError: EXIT_USAGE, GateError: EXIT_DATAERR}
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of a dataset's partition."""
@@ -108,6 +111,7 @@ def run_stage(
         return EXIT_USAGE if end.code else 0
     partition = DatasetPaths(args.root, args.dataset).partition(args.partition)
     held = False
+    store = None
     try:
         check_partition(args.partition, "--partition")
         store = hdfs()
@@ -123,12 +127,15 @@ def run_stage(
             end_stage(run, stage, started, body(spark, run))
             if then:
                 then(spark, run)
-    except lock.LockedError as error:
-        return _failed(error, EXIT_TEMPFAIL)
-    except (ConfigError, GateError) as error:
-        if held:
-            lock.release(store, partition.lock, args.run)
-        return _failed(error, EXIT_USAGE if isinstance(error, ConfigError) else EXIT_DATAERR)
+    except (lock.LockedError, ConfigError, GateError) as error:
+        code = next(code for kind, code in _REFUSALS.items() if isinstance(error, kind))
+        if store is not None:
+            if held:
+                lock.release(store, partition.lock, args.run)
+            # Where the driver runs in a cluster, its exit code and its last line do not come back to who sent it.
+            told = {"code": code, "error": _sentence(error)}
+            store.write(partition.run(args.run).end(stage), json.dumps(told).encode())
+        return _failed(error, code)
     except OSError as error:
         # HDFS, most likely; what Spark raises tells its cause itself.
         traceback.print_exc()
@@ -248,6 +255,10 @@ def _begin(stage: str, run: Run) -> None:
         run.store.write(run.paths.config, run.config.canonical_json().encode())
 
 
+def _sentence(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
 def _failed(error: BaseException, code: int) -> int:
-    print(f"chromapress: error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"chromapress: error: {_sentence(error)}", file=sys.stderr)
     return code

@@ -25,6 +25,8 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "datanode2_http": 27421,
     "datanode2_ipc": 27422,
     "airflow": 27480,
+    "spark_master": 27430,
+    "spark_master_http": 27431,
 }
 
 

@@ -9,7 +9,7 @@ from types import FrameType
 
 import pytest
 
-from stack import control
+from stack import control, spark_cluster
 from stack import hdfs as hadoop
 from stack.home import DEFAULT_PORTS, Home, port_is_free
 
@@ -61,3 +61,14 @@ def hdfs(home: Home) -> Iterator[hadoop.Address]:
         yield hadoop.address(home)
     finally:
         control.down(home, hadoop.ROLES[::-1], print)
+
+
+@pytest.fixture(scope="module")
+def standalone(home: Home, hdfs: hadoop.Address) -> Iterator[Home]:
+    """A running Spark cluster on that HDFS: a master and three workers."""
+    try:
+        spark_cluster.prepare(home)
+        spark_cluster.up(home, print)
+        yield home
+    finally:
+        control.down(home, spark_cluster.ROLES[::-1], print)

@@ -120,6 +120,10 @@ class RunPaths:
         """The mark that a stage was done in the first one's session; its own task takes it away."""
         return f"{self.ahead}/{stage}"
 
+    def end(self, stage: str) -> str:
+        """The exit code and the last sentence of a stage that refused to go on, for who cannot see its process."""
+        return f"{self.base}/{stage}-end.json"
+
 
 @dataclass(frozen=True)
 class VersionPaths:
