@@ -13,7 +13,7 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,13 +131,17 @@ def environment(home: Home) -> dict[str, str]:
 
 
 def java_command(home: Home, main_class: str, arguments: list[str], *options: str) -> list[str]:
+    """The command line of one of HDFS's servers."""
+    return server_command(home, f"org.apache.hadoop.hdfs.server.{main_class}", *options) + arguments
+
+
+def server_command(home: Home, main_class: str, *options: str, jars: Sequence[Path] = ()) -> list[str]:
     """The command line of one of Hadoop's servers."""
-    clients = [str(jar) for pattern in CLIENT_JARS for jar in sorted(pyspark_jars().glob(f"{pattern}.jar"))]
-    classpath = [str(home.hadoop_conf), str(home.path / "hadoop"), str(SERVER_JAR), *clients]
+    clients = [jar for pattern in CLIENT_JARS for jar in sorted(pyspark_jars().glob(f"{pattern}.jar"))]
+    classpath = map(str, [home.hadoop_conf, home.path / "hadoop", SERVER_JAR, *clients, *jars])
     # A server of two small disks: 256 MB are plenty, and the quick compiler gives the quickest start.
     machine = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true"]
-    name = f"org.apache.hadoop.hdfs.server.{main_class}"
-    return [java(), *machine, *options, "-cp", os.pathsep.join(classpath), name, *arguments]
+    return [java(), *machine, *options, "-cp", os.pathsep.join(classpath), main_class]
 
 
 def role_command(home: Home, role: str) -> list[str]:

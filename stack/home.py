@@ -27,6 +27,10 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "airflow": 27480,
     "spark_master": 27430,
     "spark_master_http": 27431,
+    "resourcemanager": 27440,
+    "resourcemanager_http": 27441,
+    "resourcemanager_scheduler": 27442,
+    "resourcemanager_tracker": 27443,
 }
 
 

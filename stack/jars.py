@@ -1,6 +1,6 @@
-"""Java, and the one jar that is not in a Python package: Hadoop's servers.
+"""Java, and the jars that are not in a Python package: Hadoop's servers.
 
-It is fetched once, by the Ivy that comes with pyspark and from where Ivy's own settings say, into sys.prefix: what is
+They are fetched once, by the Ivy that comes with pyspark and from where its own settings say, into sys.prefix: what is
 installed together is removed together.
 """
 
@@ -11,13 +11,34 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from stack.home import StackError
 
-ORGANISATION, MODULE, REVISION = "org.apache.hadoop", "hadoop-client-minicluster", "3.5.0"
-SERVER_JAR_SHA256 = "06772d24529e59939915979b3edba204d367750ef7dc5120411f35221dd4818c"
-SERVER_JAR = Path(sys.prefix) / "hadoop" / f"{MODULE}-{REVISION}.jar"
+
+@dataclass(frozen=True)
+class Jar:
+    """A jar of Maven Central's, pinned."""
+
+    organisation: str
+    module: str
+    revision: str
+    sha256: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is once it was fetched."""
+        return Path(sys.prefix) / "hadoop" / f"{self.module}-{self.revision}.jar"
+
+
+HADOOP_SERVERS = Jar(
+    "org.apache.hadoop",
+    "hadoop-client-minicluster",
+    "3.5.0",
+    "06772d24529e59939915979b3edba204d367750ef7dc5120411f35221dd4818c",
+)
+SERVER_JAR = HADOOP_SERVERS.path
 
 
 def java() -> str:
@@ -45,19 +66,25 @@ def sha256(path: Path) -> str:
 
 
 def fetch_server_jar() -> None:
-    """Fetch Hadoop's servers unless they are here; what comes must be what was pinned."""
-    if SERVER_JAR.exists():
+    """Fetch Hadoop's servers unless they are here."""
+    fetch(HADOOP_SERVERS)
+
+
+def fetch(jar: Jar) -> None:
+    """Fetch a jar unless it is here; what comes must be what was pinned."""
+    if jar.path.exists():
         return
     ivy = next(pyspark_jars().glob("ivy-*.jar"))
-    SERVER_JAR.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=SERVER_JAR.parent) as folder:
+    jar.path.parent.mkdir(parents=True, exist_ok=True)
+    wanted = ["-dependency", jar.organisation, jar.module, jar.revision]
+    with tempfile.TemporaryDirectory(dir=jar.path.parent) as folder:
         pattern = f"{folder}/[artifact]-[revision].[ext]"
-        command = [java(), "-jar", str(ivy), "-cache", f"{folder}/cache", "-dependency", ORGANISATION, MODULE, REVISION]
+        command = [java(), "-jar", str(ivy), "-cache", f"{folder}/cache", *wanted]
         command += ["-notransitive", "-types", "jar", "-confs", "default", "-retrieve", pattern]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        fetched = Path(folder) / SERVER_JAR.name
+        fetched = Path(folder) / jar.path.name
         if done.returncode != 0 or not fetched.exists():
-            raise StackError(f"{SERVER_JAR.name} could not be fetched:\n{(done.stdout + done.stderr)[-3000:]}")
-        if (digest := sha256(fetched)) != SERVER_JAR_SHA256:
-            raise StackError(f"{SERVER_JAR.name}: expected sha256 {SERVER_JAR_SHA256}, got {digest}")
-        fetched.replace(SERVER_JAR)
+            raise StackError(f"{jar.path.name} could not be fetched:\n{(done.stdout + done.stderr)[-3000:]}")
+        if (digest := sha256(fetched)) != jar.sha256:
+            raise StackError(f"{jar.path.name}: expected sha256 {jar.sha256}, got {digest}")
+        fetched.replace(jar.path)

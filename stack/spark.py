@@ -44,6 +44,9 @@ appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
 # Neither Debian nor PyPI has Hadoop's native library; its place is taken by Java.
 logger.native.name = org.apache.hadoop.util.NativeCodeLoader
 logger.native.level = ERROR
+# Says once the id of an application on YARN, by which its driver is found again.
+logger.yarn.name = org.apache.hadoop.yarn.client.api.impl.YarnClientImpl
+logger.yarn.level = INFO
 """
 
 
