@@ -1,4 +1,4 @@
-"""Whole files in and out: HDFS through hdfs-native (no JVM), anything else through fsspec.
+"""Whole files in and out: HDFS through hdfs-native (no JVM), S3 through pyarrow, anything else through fsspec.
 
 Executors read landing files and write published ones with it, the driver its small JSON files, the command line what
 was published. Tables go through Spark. Which HDFS is meant when a path has no scheme is core-site.xml's to say
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from typing import Any, Final, Protocol
 import fsspec
 import hdfs_native
 from hdfs_native import WriteOptions
+from pyarrow import fs
 
 # A file that nobody has closed is closed by the NameNode and the DataNodes in seconds; more if one of them is away.
 _RECOVERY_S: Final = 60.0
@@ -175,6 +177,35 @@ class Hdfs:
             return
 
 
+class S3:
+    """S3 and what speaks like it, to read from; paths begin with the bucket.
+
+    Credentials, region and server are those of AWS' own variables and files, where the process runs that reads:
+    AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_S3 and so on.
+    """
+
+    def __init__(self) -> None:
+        # Arrow's C++ knows all of the variables but these.
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        self._fs = fs.S3FileSystem(endpoint_override=endpoint)
+
+    def is_directory(self, path: str) -> bool:
+        return bool(self._fs.get_file_info(path.rstrip("/")).type == fs.FileType.Directory)
+
+    def exists(self, path: str) -> bool:
+        return bool(self._fs.get_file_info(path.rstrip("/")).type != fs.FileType.NotFound)
+
+    def files(self, path: str) -> Iterator[File]:
+        base = path.rstrip("/")
+        for info in self._fs.get_file_info(fs.FileSelector(base, recursive=True)):
+            if info.type == fs.FileType.File:
+                yield File(info.path.removeprefix(f"{base}/"), info.size)
+
+    def read(self, path: str) -> bytes:
+        with self._fs.open_input_stream(path) as stream:
+            return bytes(stream.read())
+
+
 class Elsewhere:
     """Any other store that fsspec knows, to read from."""
 
@@ -216,8 +247,10 @@ def open_source(uri: str) -> tuple[Source, str]:
         return hdfs(f"{scheme}://{authority}"), path
     if scheme == "file":
         return Elsewhere("file"), path
-    # Hadoop's name for S3 is s3a, fsspec's is s3; there the bucket is part of the path.
-    return Elsewhere("s3" if scheme == "s3a" else scheme), authority + path
+    if scheme in ("s3a", "s3"):
+        return S3(), authority + path
+    # In other object stores, too, the bucket is part of the path.
+    return Elsewhere(scheme), authority + path
 
 
 @functools.cache

@@ -111,11 +111,6 @@ def test_a_path_without_scheme_is_in_the_default_hdfs(store: Hdfs, root: str) ->
     assert source.read(path) == b"here"
 
 
-def test_s3a_is_hadoops_word_for_s3() -> None:
-    with pytest.raises(StorageError, match="s3: there is no way to read from it here"):
-        open_source("s3a://bucket/path")
-
-
 @pytest.mark.parametrize("uri", ["landing", "", "file:relative", "no-such-store://host/path"])
 def test_what_is_no_address_is_refused(uri: str) -> None:
     with pytest.raises(StorageError):

@@ -1,6 +1,6 @@
 """The whole DAG where executors are processes of their own: a standalone Spark cluster, and YARN in both deploy modes.
 
-The landing partition is the same in every dataset, so what is published must be, too: to the byte, wherever it was made.
+The landing partition is the same in every dataset, so what is published must be, too, to the byte.
 """
 
 import json
