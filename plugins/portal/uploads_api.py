@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing, contextmanager, suppress
@@ -36,7 +37,7 @@ _PIECE_BYTES: Final = 512 * 1024
 # Connections that send at once; the others are asked to come again.
 _MOST_SENDERS: Final = 64
 _THREADS: Final = 12
-_IDLE_S: Final = 60.0
+_LEAST_BYTES_PER_S: Final = 1000
 # Of a file that is refused at its beginning, so much is still read: browsers hear an answer only when all is sent.
 _DRAIN_BYTES: Final = 16 * 1024 * 1024
 _MOST_FILES: Final = 1000
@@ -111,6 +112,8 @@ class Service:
     # No more than these wait for HDFS or the database; Airflow's own threads are left alone.
     threads: Executor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "upload"))
     senders: int = field(default=0, init=False)
+    # Who sends nothing for so long, or after it less than a kilobyte a second, holds a place that others wait for.
+    idle_s: float = 60.0
     # For each person and process, in a minute.
     created: Throttle = field(default_factory=lambda: Throttle(60, 60.0), init=False)
     announced: Throttle = field(default_factory=lambda: Throttle(120, 60.0), init=False)
@@ -268,7 +271,7 @@ async def _receive(work: Service, reception: Reception, request: Request) -> Non
     """The body into the file, a piece at a time. However the connection ends, what has come is kept."""
     ended = False
     try:
-        async with aclosing(_pieces(request)) as pieces:
+        async with aclosing(_pieces(request, work.idle_s)) as pieces:
             async for piece in pieces:
                 if not await _in_thread(work, reception.feed, piece):
                     ended = True
@@ -281,20 +284,24 @@ async def _receive(work: Service, reception: Reception, request: Request) -> Non
     except ClientDisconnect:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "The connection was lost.") from None
     except TimeoutError:
-        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, f"Nothing came for {_IDLE_S:.0f} s.") from None
+        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, "Too little came for too long.") from None
     finally:
         if not ended:
             # Shielded: where the server stops, or the client is gone, this must still be done.
             await asyncio.shield(_in_thread(work, reception.finish))
 
 
-async def _pieces(request: Request) -> AsyncGenerator[bytearray]:
-    """The body in pieces of some size; TimeoutError, when nothing comes."""
+async def _pieces(request: Request, idle_s: float) -> AsyncGenerator[bytearray]:
+    """The body in pieces of some size; TimeoutError, when nothing comes, or next to nothing."""
     piece = bytearray()
+    began, came_bytes = time.monotonic(), 0
     stream = aiter(request.stream())
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream), _IDLE_S)
+            chunk = await asyncio.wait_for(anext(stream), idle_s)
+            came_bytes += len(chunk)
+            if chunk and came_bytes < _LEAST_BYTES_PER_S * (time.monotonic() - began - idle_s):
+                raise TimeoutError
         except (StopAsyncIteration, ClientDisconnect, TimeoutError) as end:
             if piece:
                 yield piece

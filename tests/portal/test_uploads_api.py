@@ -1,14 +1,21 @@
 """Uploads as a browser makes them, on a real HDFS: whole, in parts, in parallel, refused, deleted."""
 
 import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from PIL import Image
 from portal.access import Person
+from portal.app import PREFIX
 from portal.records import new_id, now, runs
 from portal.settings import Settings
 from sqlalchemy import insert, update
@@ -184,6 +191,82 @@ def test_a_file_that_landed_before_its_process_could_say_so_is_sent_again(ann, s
     storage.write(f"{directory}/a.png", PHOTO)
     assert send(ann, upload, file["id"], PHOTO).json()["state"] == "received"
     assert landed(upload) == {"a.png": PHOTO}
+
+
+@pytest.fixture
+def live(app) -> Iterator[socket.socket]:
+    """A connection to the app in a real server, which ends when the test says so."""
+    airflow = FastAPI()
+    airflow.mount(PREFIX, app)
+    server = uvicorn.Server(uvicorn.Config(airflow, port=0, lifespan="off", ws="none", log_level="warning"))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            with socket.create_connection(listening.getsockname(), timeout=300) as connection:
+                yield connection
+        finally:
+            server.should_exit = server.force_exit = True
+            thread.join()
+
+
+def send_part(connection: socket.socket, upload: str, file: str, part: bytes, size_bytes: int) -> None:
+    """The beginning of a request, and not its end."""
+    headers = "Host: testserver\r\nSec-Fetch-Site: same-origin\r\nX-Test-Person: ann\r\nUpload-Offset: 0\r\n"
+    begin = f"PATCH {API}/{upload}/files/{file} HTTP/1.1\r\n{headers}Content-Length: {size_bytes}\r\n\r\n"
+    connection.sendall(begin.encode() + part)
+
+
+def wait_for(client, upload: str, received_bytes: int, state: str) -> None:
+    deadline = time.monotonic() + 300
+    while True:
+        (file,) = client.get(f"{API}/{upload}/files").json()["items"]
+        if (file["received_bytes"], file["state"]) == (received_bytes, state):
+            return
+        assert time.monotonic() < deadline, file
+        time.sleep(0.05)
+
+
+def test_what_came_before_a_connection_was_lost_need_not_be_sent_again(ann, live, landed, staged):
+    upload, content = begin(ann), noise(7, 900)
+    (file,) = announce(ann, upload, ("a.png", len(content)))
+    send_part(live, upload, file["id"], content[:700_000], len(content))
+    live.close()
+    wait_for(ann, upload, 700_000, "waiting")
+    assert (landed(upload), staged(upload)) == ({}, {file["id"]: 700_000})
+    assert send(ann, upload, file["id"], content[700_000:], 700_000).json()["state"] == "received"
+    assert landed(upload) == {"a.png": content}
+
+
+def test_a_new_connection_takes_over_from_one_that_hangs(ann, live, landed):
+    upload, content = begin(ann), noise(8, 900)
+    (file,) = announce(ann, upload, ("a.png", len(content)))
+    send_part(live, upload, file["id"], content[:1_100_000], len(content))
+    deadline = time.monotonic() + 300
+    while ann.get(f"{API}/{upload}/files").json()["items"][0]["state"] != "receiving":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    answer = send(ann, upload, file["id"], content)
+    assert answer.status_code == 409
+    there = int(answer.headers["Upload-Offset"])
+    assert 0 < there <= 1_100_000
+    assert send(ann, upload, file["id"], content[there:], there).json()["state"] == "received"
+    live.sendall(content[1_100_000:])
+    assert live.recv(4096).startswith(b"HTTP/1.1 503 ")
+    assert landed(upload) == {"a.png": content}
+    assert ann.get(f"{API}/{upload}/files").json()["items"][0]["state"] == "received"
+
+
+def test_who_sends_nothing_loses_the_place_and_not_what_came(ann, app, live):
+    app.state.uploads.idle_s = 0.5
+    upload, content = begin(ann), noise(9, 900)
+    (file,) = announce(ann, upload, ("a.png", len(content)))
+    send_part(live, upload, file["id"], content[:1000], len(content))
+    assert live.recv(4096).startswith(b"HTTP/1.1 408 ")
+    wait_for(ann, upload, 1000, "waiting")
+    assert app.state.uploads.senders == 0
 
 
 def test_more_than_was_announced_is_refused_and_nothing_of_it_kept(ann, landed, staged):
