@@ -117,10 +117,11 @@ export class FileList {
     const key = [entry.state, entry.received, entry.reason, path, entry === this.opened, entry.told?.duplicate_of].join("|");
     if (row.key === key) return;
     row.key = key;
-    row.name.replaceChildren(slash ? h("span", { class: "quiet" }, path.slice(0, slash)) : "", path.slice(slash));
+    row.name.replaceChildren(...(slash ? [h("span", { class: "quiet" }, path.slice(0, slash))] : []), h("span", {}, path.slice(slash)));
     row.open.title = path;
     const renamed = entry.told && entry.told.asked_path !== entry.told.path ? ` · was ${entry.told.asked_path}` : "";
     row.words.textContent = WORDS[entry.state](entry) + renamed;
+    row.open.setAttribute("aria-label", `${path}, ${row.words.textContent}`);
     row.words.className = `files-words number ${TONES[entry.state] ?? "quiet"}`;
     row.open.setAttribute("aria-current", entry === this.opened);
     row.element.dataset.state = entry.state;

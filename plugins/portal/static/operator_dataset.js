@@ -65,7 +65,7 @@ function table(runs) {
     const cells = [moment(run.started), number(run.images), number(run.rejected), bytes(run.bytes_in), bytes(run.bytes_out), `${run.saved_percent.toFixed(1)} %`, run.psnr_db ? `${run.psnr_db.min.toFixed(1)} dB` : "exact", duration(sum(Object.values(run.seconds)))];
     return h("tr", {}, h("th", { scope: "row" }, run.partition), ...cells.map((cell) => h("td", {}, cell)));
   });
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Runs" }, h("table", { class: "numbers" }, h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, ...rows)));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All runs as a table" }, h("table", { class: "numbers" }, h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, ...rows)));
 }
 
 function fill(runs) {

@@ -117,11 +117,12 @@ class UploadPage {
       }
       if (!items.length || offset + items.length >= total) break;
     }
-    this.list.set([...this.entries.values()]);
+    this.list.set(this.all());
   }
 
   /** Files that somebody chose. Those that the server has already are not sent again. */
   add(chosen) {
+    chosen.sort((a, b) => a.path.localeCompare(b.path, undefined, { numeric: true }));
     for (const { path, file } of chosen) {
       const fresh = new Entry(path, file.size, file);
       const entry = this.entries.get(fresh.key);
@@ -131,7 +132,8 @@ class UploadPage {
         if (!entry.isOver && entry.state !== "sending") entry.state = "ready";
       }
     }
-    this.list.set([...this.entries.values()]);
+    this.list.set(this.all());
+    if (!this.upload && chosen.length) this.part("name").textContent = nameOf(this.all());
     this.fillCounts();
     if (chosen.length && !this.panel.source) this.previewFirst();
   }
