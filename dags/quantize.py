@@ -79,6 +79,8 @@ def make_dag(dataset: Dataset, estate: Estate) -> DAG:
             "retry_exponential_backoff": 2,
             "max_retry_delay": MAX_RETRY_DELAY,
             "execution_timeout": timedelta(minutes=config.execution.timeout_minutes),
+            # Of runs that wait for a slot of the pool, the one that is furthest goes on: all ends sooner.
+            "weight_rule": "upstream",
         },
     ) as dag:
         job: dict[str, Any] = {"dataset": dataset, "jobs_folder": estate.jobs_folder, "pool": POOL}

@@ -184,7 +184,7 @@ class Runs:
         for stage in STAGES:
             try:
                 facts = json.loads(self._storage.read(run.facts(stage)))
-            except FileNotFoundError:
+            except (FileNotFoundError, ValueError):  # not there, or there and not yet written
                 if found:
                     found[stage] = Task(stage, "running", began, None, 1)
                 break

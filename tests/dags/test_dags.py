@@ -61,7 +61,7 @@ def test_a_dag_keeps_the_house_rules(shipped, name):
         assert timedelta() < task.retry_delay <= task.max_retry_delay
     for stage in STAGES:
         task = dag.get_task(stage)
-        assert task.pool == "spark"
+        assert (task.pool, task.weight_rule) == ("spark", "upstream")
         assert task.execution_timeout == timedelta(minutes=config.execution.timeout_minutes)
         assert task.application == str(PROJECT / "jobs" / f"{stage}.py")
         assert task.template_fields == ()

@@ -202,6 +202,7 @@ class TestOneSession:
         for stage, second in (("ingest", 9), ("select_k", 11)):
             facts = {"started": (started + timedelta(seconds=second)).isoformat(), "seconds": 2}
             storage.write(partition.run(run_id).facts(stage), json.dumps(facts).encode())
+        storage.write(partition.run(run_id).facts("quantize"), b"")  # in this moment
         stages = {stage["name"]: stage for stage in ann.get(f"{runs}/{run_id}").json()["stages"]}
         states = [stages[name]["state"] for name in ("ingest", "select_k", "quantize", "compress")]
         assert states == ["success", "success", "running", None]
