@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import signal
 import sys
 import threading
@@ -22,7 +21,7 @@ from stage_operator import IngestOperator, StageOperator
 from chromapress.config import DatasetConfig
 from chromapress.paths import DatasetPaths
 from stack import spark_cluster
-from stack.process import family, running
+from stack.process import family, running, signal_all
 
 JOBS = Path(__file__).parents[2] / "jobs"
 RUN_ID = "run"
@@ -67,8 +66,7 @@ def kill_in_the_middle(client, home, worker: str) -> None:
         if any(name.startswith("task_") for name in found or []):
             break
         time.sleep(0.1)
-    for process in family(running(home, worker).pid):
-        os.kill(process.pid, signal.SIGKILL)
+    signal_all(family(running(home, worker).pid), signal.SIGKILL)
 
 
 def test_a_stage_outlives_a_worker_that_is_killed_in_its_middle(standalone, client, operator, monkeypatch):
@@ -76,7 +74,13 @@ def test_a_stage_outlives_a_worker_that_is_killed_in_its_middle(standalone, clie
         monkeypatch.setenv(name, value)
     for seed in range(FILES):
         client.write(f"{PARTITION.landing}/{seed}.png", picture(seed))
-    ingest = operator(IngestOperator, "ingest", spark_cluster.connection(standalone))
+    connection = spark_cluster.connection(standalone)
+    # No task before all three are there: one that dies before it was known is not missed.
+    connection["extra"]["conf"] = {
+        "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+        "spark.scheduler.maxRegisteredResourcesWaitingTime": "500s",
+    }
+    ingest = operator(IngestOperator, "ingest", connection)
     killer = threading.Thread(target=kill_in_the_middle, args=(client, standalone, spark_cluster.WORKERS[0]))
     killer.start()
     try:

@@ -13,7 +13,7 @@ import pytest
 from stack import airflow as stack_airflow
 from stack import control, spark_cluster, yarn
 from stack.home import Home
-from stack.process import family, processes, running
+from stack.process import family, processes, running, signal_all
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
@@ -81,8 +81,7 @@ def test_a_standalone_cluster_publishes_the_same_though_a_worker_dies(pipeline, 
     connected(spark_cluster.connection(standalone))
     run = start(pipeline, "on_standalone")
     pipeline.wait_for("driver", lambda: spark_cluster.state(standalone)["activeapps"], PATIENCE_S)
-    for process in family(running(standalone, spark_cluster.WORKERS[0]).pid):
-        os.kill(process.pid, signal.SIGKILL)
+    signal_all(family(running(standalone, spark_cluster.WORKERS[0]).pid), signal.SIGKILL)
     succeed(pipeline, run)
     assert made(pipeline, "on_standalone") == on_local
 
