@@ -84,4 +84,5 @@ def describe(request: Request, _person: Access) -> dict[str, Any]:
 @router.get("/docs")
 def show(request: Request, person: Access) -> HTMLResponse:
     """The description, for people."""
-    return page(request, "portal_api.html", person, operations=operations(request.app.openapi()))
+    site = request.app.state.portal.settings.base_url
+    return page(request, "portal_api.html", person, site=site, operations=operations(request.app.openapi()))
