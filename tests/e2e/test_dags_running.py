@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
@@ -157,6 +157,19 @@ def test_the_event_of_the_asset_says_what_was_published_and_where(pipeline, star
         **{key: facts[key] for key in ("images", "outcomes", "bytes_in", "bytes_out")},
     }
     assert event["extra"]["images"] == 2
+
+
+def test_a_run_shows_its_images_within_airflow(pipeline, started, page):
+    run = started.nightly
+    pipeline.succeed(run["dag_id"], run["dag_run_id"])
+    url, run_id = pipeline.address.url, quote(run["dag_run_id"], safe="")
+    links = pipeline.get(f"dags/{run['dag_id']}/dagRuns/{run_id}/taskInstances/publish/links")["extra_links"]
+    assert links == {"Published images": f"{url}/chromapress/operator/runs/{run['dag_id']}/{run_id}"}
+    page.goto(f"{url}/dags/{run['dag_id']}/runs/{run_id}/plugin/images")
+    gallery = page.frame_locator("iframe[title=Images]")
+    gallery.get_by_role("button", name="Compare pictures/1.png").wait_for(timeout=300_000)
+    page.goto(f"{url}/dags/{run['dag_id']}/plugin/trends")
+    page.frame_locator("iframe[title=Trends]").locator("main").wait_for(timeout=300_000)
 
 
 def test_a_backfill_publishes_exactly_its_days_with_the_parameters_given(pipeline, started):
