@@ -196,7 +196,7 @@ class UploadPage {
       if (received.length && !notes.length) this.small.textContent = "What is there is not sent again.";
     } else if (received.length) {
       this.words.textContent = busy ? "Running" : `${sum(received)} uploaded`;
-      this.small.textContent = notes.join(" · ") || (busy ? "You may close this page." : "Ready to run.");
+      this.small.textContent = notes.join(" · ") || (busy ? "You may close this page." : this.hasResults ? "The results are above." : "Ready to run.");
     } else {
       this.words.textContent = "Choose images to begin";
       this.small.textContent = notes.join(" · ");
