@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -240,7 +241,7 @@ def test_what_came_before_a_connection_was_lost_need_not_be_sent_again(ann, live
     assert landed(upload) == {"a.png": content}
 
 
-def test_a_new_connection_takes_over_from_one_that_hangs(ann, live, landed):
+def test_a_new_connection_takes_over_from_one_that_hangs(ann, app, live, landed):
     upload, content = begin(ann), noise(8, 900)
     (file,) = announce(ann, upload, ("a.png", len(content)))
     send_part(live, upload, file["id"], content[:1_100_000], len(content))
@@ -253,8 +254,11 @@ def test_a_new_connection_takes_over_from_one_that_hangs(ann, live, landed):
     there = int(answer.headers["Upload-Offset"])
     assert 0 < there <= 1_100_000
     assert send(ann, upload, file["id"], content[there:], there).json()["state"] == "received"
-    live.sendall(content[1_100_000:])
-    assert live.recv(4096).startswith(b"HTTP/1.1 503 ")
+    with suppress(OSError):  # the server need not hear the rest
+        live.sendall(content[1_100_000:])
+    while app.state.uploads.senders:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert landed(upload) == {"a.png": content}
     assert ann.get(f"{API}/{upload}/files").json()["items"][0]["state"] == "received"
 
