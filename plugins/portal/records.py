@@ -200,7 +200,8 @@ def _create_missing(engine: Engine) -> None:
 def _heals(error: DBAPIError) -> bool:
     """Whether it was another transaction's fault."""
     busy = isinstance(error, OperationalError) and "database is locked" in str(error.orig)
-    return busy or getattr(error.orig, "pgcode", None) in _HEALS
+    # psycopg and psycopg2 call it differently.
+    return busy or (getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)) in _HEALS
 
 
 def new_id() -> str:

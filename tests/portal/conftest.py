@@ -6,6 +6,7 @@ Tests that read or write files give the fixture `storage` a real HDFS:
     def storage(hdfs): return Hdfs(hdfs.url)
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,12 +41,14 @@ def settings():
 
 @pytest.fixture
 def records(tmp_path: Path):
-    """Empty tables in a database of their own."""
-    from portal.records import Records
+    """Empty tables in SQLite, or in the PostgreSQL of the URL in CHROMAPRESS_TEST_DATABASE."""
+    from portal.records import Records, metadata
     from sqlalchemy import create_engine
 
-    engine = create_engine(f"sqlite:///{tmp_path / 'records.db'}")
+    url = os.environ.get("CHROMAPRESS_TEST_DATABASE", f"sqlite:///{tmp_path / 'records.db'}")
+    engine = create_engine(url)
     yield Records(lambda: engine)
+    metadata.drop_all(engine)
     engine.dispose()
 
 
