@@ -83,15 +83,40 @@ std::vector<Merge> cheapest_merges(std::span<const Centre> centres, std::span<co
   return merges;
 }
 
+struct Moves {
+  std::vector<Split> splits;  // the greatest gain first
+  std::vector<Merge> merges;  // the least cost first
+};
+
+Moves moves_of(std::span<const Centre> centres, std::span<const Moments> moments, std::size_t first) {
+  Moves moves;
+  for (std::size_t j = first; j < centres.size(); ++j) {
+    if (moments[j].totals.weight > 0) moves.splits.push_back(best_split(moments[j], j, centres[j].kind));
+  }
+  moves.merges = cheapest_merges(centres, moments, first);
+  std::stable_sort(moves.splits.begin(), moves.splits.end(),
+                   [](const Split& a, const Split& b) { return a.gain > b.gain; });
+  std::stable_sort(moves.merges.begin(), moves.merges.end(),
+                   [](const Merge& a, const Merge& b) { return a.cost < b.cost; });
+  return moves;
+}
+
+void apply(const Split& split, const Merge& merge, std::span<const Moments> moments, std::vector<Centre>& centres) {
+  if (merge.into != merge.freed) {
+    Totals together = moments[merge.into].totals;
+    together.add(moments[merge.freed].totals);
+    centres[merge.into].at = best_place(centres[merge.into].kind, together);
+  }
+  centres[merge.freed] = centres[split.cluster];
+  for (std::size_t d = 0; d < 4; ++d) {
+    centres[merge.freed].at[d] += split.step[d];
+    centres[split.cluster].at[d] -= split.step[d];
+  }
+}
+
 // Frees centres and puts them where they gain more; returns how many.
 std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> moments, std::size_t first) {
-  std::vector<Split> splits;
-  for (std::size_t j = first; j < centres.size(); ++j) {
-    if (moments[j].totals.weight > 0) splits.push_back(best_split(moments[j], j, centres[j].kind));
-  }
-  std::vector<Merge> merges = cheapest_merges(centres, moments, first);
-  std::stable_sort(splits.begin(), splits.end(), [](const Split& a, const Split& b) { return a.gain > b.gain; });
-  std::stable_sort(merges.begin(), merges.end(), [](const Merge& a, const Merge& b) { return a.cost < b.cost; });
+  const auto [splits, merges] = moves_of(centres, moments, first);
   std::vector<bool> busy(centres.size(), false);
   const std::size_t limit = std::max<std::size_t>(1, centres.size() / 4);
   std::size_t done = 0;
@@ -102,20 +127,13 @@ std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> 
     if (merge == merges.end() || done == limit || merge->cost >= split.gain) break;
     if (busy[split.cluster]) continue;
     busy[split.cluster] = busy[merge->into] = busy[merge->freed] = true;
-    if (merge->into != merge->freed) {
-      Totals together = moments[merge->into].totals;
-      together.add(moments[merge->freed].totals);
-      centres[merge->into].at = best_place(centres[merge->into].kind, together);
-    }
-    centres[merge->freed] = centres[split.cluster];
-    for (std::size_t d = 0; d < 4; ++d) {
-      centres[merge->freed].at[d] += split.step[d];
-      centres[split.cluster].at[d] -= split.step[d];
-    }
+    apply(split, *merge, moments, centres);
     ++done;
   }
   return done;
 }
+
+constexpr double kRelaxation = 1.9;
 
 // Moves a centre by `factor` times the way to the mean of its colours. 1 is Lloyd's step; nearly 2 gets there in fewer.
 void step(Centre& centre, const Totals& totals, double factor) {
@@ -124,22 +142,77 @@ void step(Centre& centre, const Totals& totals, double factor) {
   for (std::size_t d = 0; d < 4; ++d) centre.at[d] += factor * (best[d] - centre.at[d]);
 }
 
-// A pass over points, as if all colours that one stands for were its mean.
-void pass_over(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first,
-               double factor) {
+// A pass over points, as if all colours that one stands for were its mean. Returns the totals that it found.
+std::vector<Totals> pass_over(const BoxTree& tree, const Points& points, std::vector<Centre>& centres,
+                              std::size_t first, double factor) {
   const std::vector<std::uint8_t> labels = nearest_to_points(tree, points, centres);
   std::vector<Totals> totals(centres.size());
   for (std::size_t i = 0; i < labels.size(); ++i) totals[labels[i]].add(points.totals[i]);
   for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], totals[j], factor);
+  return totals;
+}
+
+std::vector<Moments> moments_over(const BoxTree& tree, const Points& points, std::span<const Centre> centres) {
+  const std::vector<std::uint8_t> labels = nearest_to_points(tree, points, centres);
+  std::vector<Moments> moments(centres.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) moments[labels[i]].add(points.totals[i]);
+  return moments;
 }
 
 // A pass of Lloyd over points, then swaps; returns how many.
 std::size_t swap_over(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first) {
-  const std::vector<std::uint8_t> labels = nearest_to_points(tree, points, centres);
-  std::vector<Moments> moments(centres.size());
-  for (std::size_t i = 0; i < labels.size(); ++i) moments[labels[i]].add(points.totals[i]);
+  const std::vector<Moments> moments = moments_over(tree, points, centres);
   for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], moments[j].totals, 1);
   return swap_centres(centres, moments, first);
+}
+
+// A few passes; returns the squared error after them, up to what all centres have in common.
+double settle(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first) {
+  for (const double factor : {1.0, kRelaxation, kRelaxation}) pass_over(tree, points, centres, first, factor);
+  const std::vector<Totals> totals = pass_over(tree, points, centres, first, 1);
+  double error = 0;
+  for (std::size_t j = 0; j < centres.size(); ++j) {
+    double dot = 0;
+    for (std::size_t d = 0; d < 4; ++d) dot += centres[j].at[d] * totals[j].sum[d];
+    error += totals[j].weight * squared_distance(centres[j].at, Point{}) - 2 * dot;
+  }
+  return error;
+}
+
+// Swaps one by one, each kept if it lowers the error over the points; those that promise most first.
+void try_swaps(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first,
+               std::size_t trials) {
+  if (trials == 0) return;
+  double least = settle(tree, points, centres, first);
+  for (bool improved = true; improved && trials > 0;) {
+    improved = false;
+    const std::vector<Moments> moments = moments_over(tree, points, centres);
+    const auto [splits, merges] = moves_of(centres, moments, first);
+    struct Pair {
+      double gain;
+      const Split* split;
+      const Merge* merge;
+    };
+    std::vector<Pair> pairs;
+    for (const Split& split : splits) {
+      for (const Merge& merge : merges) {
+        if (split.cluster == merge.into || split.cluster == merge.freed) continue;
+        pairs.push_back({split.gain - merge.cost, &split, &merge});
+      }
+    }
+    std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.gain > b.gain; });
+    for (const Pair& pair : pairs) {
+      if (trials-- == 0) return;
+      std::vector<Centre> moved = centres;
+      apply(*pair.split, *pair.merge, moments, moved);
+      const double error = settle(tree, points, moved, first);
+      if (error >= least) continue;
+      least = error;
+      centres.swap(moved);
+      improved = true;
+      break;
+    }
+  }
 }
 
 void pass_over_colors(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first, double factor) {
@@ -165,8 +238,15 @@ const Points& Refinement::points_for(std::size_t k) const {
   return halves_.size() >= kHalves * k ? halves_ : colors_;
 }
 
+std::size_t Refinement::trials_for(const Points& points, std::size_t k) const {
+  // What costs little beside counting and mapping the pixels, and no more than ever helped.
+  constexpr double kPixels = 2, kMost = 32;
+  double pixels = 0;
+  for (const Box& kind : tree_.kinds) pixels += kind.totals.weight;
+  return static_cast<std::size_t>(std::min(kMost, pixels / (kPixels * static_cast<double>(points.size() * k))));
+}
+
 void Refinement::operator()(std::vector<Centre>& centres, std::size_t first) const {
-  constexpr double kRelaxation = 1.9;
   const Points& points = points_for(centres.size());
   const Points& at_first = leaves_.size() >= kLeavesAtFirst * centres.size() ? leaves_ : points;
   // Where a pass is cheap, swaps are looked for longer.
@@ -177,6 +257,7 @@ void Refinement::operator()(std::vector<Centre>& centres, std::size_t first) con
   for (int pass = 0; pass < 3; ++pass) pass_over(tree_, points, centres, first, kRelaxation);
   swap_over(tree_, points, centres, first);
   for (int pass = 0; pass < 2; ++pass) pass_over(tree_, points, centres, first, kRelaxation);
+  try_swaps(tree_, points, centres, first, trials_for(points, centres.size()));
   for (const double factor : {kRelaxation, kRelaxation, 1.0}) pass_over_colors(tree_, centres, first, factor);
 }
 

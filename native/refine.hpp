@@ -3,7 +3,8 @@
 // Lloyd stops at the first local minimum. Here, between its passes, pairs of centres that cost little together are
 // merged and the centres set free are put where a cluster gains most by being split (after the utility idea of Patane
 // and Russo, "The enhanced LBG algorithm", Neural Networks 14, 2001), and the steps to the means are longer than
-// Lloyd's. All but the last passes are over few points that stand for the colours.
+// Lloyd's. Where the pixels are many beside the colours, swaps are also tried one by one and kept if they help. All but
+// the last passes are over few points that stand for the colours.
 #pragma once
 
 #include <span>
@@ -24,6 +25,7 @@ class Refinement {
 
  private:
   [[nodiscard]] const Points& points_for(std::size_t k) const;
+  [[nodiscard]] std::size_t trials_for(const Points& points, std::size_t k) const;
 
   const BoxTree& tree_;
   Points leaves_, halves_, colors_;  // the latter two only where a k needs them
