@@ -72,7 +72,7 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
     for (std::size_t pass = 1; pass < trials.passes; ++pass) {
       better.clear();
       std::size_t begin = 0, at = first;
-      for (const std::size_t end : block_ends(tokens)) {
+      for (const std::size_t end : block_ends(tokens, trials.places)) {
         CodeCounts counts;
         std::size_t bytes = 0;
         for (; begin < end; ++begin) counts.add(tokens[begin]), bytes += tokens[begin].bytes();
@@ -82,7 +82,7 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
       tokens.swap(better);
     }
     std::size_t begin = 0;
-    for (const std::size_t end : block_ends(tokens)) {
+    for (const std::size_t end : block_ends(tokens, trials.places)) {
       write_block(writer, std::span(tokens).subspan(begin, end - begin),
                   end == tokens.size() && first + size == data.size());
       begin = end;

@@ -12,9 +12,10 @@ std::vector<std::uint8_t> deflate(std::span<const std::uint8_t> data, int level)
 
 /// How hard `deflate_small` tries.
 struct Trials {
-  std::size_t depth;       // earlier positions looked at for each position
-  std::size_t passes;      // parses, each with the costs that the one before suggests; at least 1
-  std::size_t long_match;  // how many bytes of a match are enough to look no further; 4 to 258
+  std::size_t depth;        // earlier positions looked at for each position
+  std::size_t passes;       // parses, each with the costs that the one before suggests; at least 1
+  std::size_t long_match;   // how many bytes of a match are enough to look no further; 4 to 258
+  std::size_t places = 48;  // where blocks may end, of a million bytes; at least 1
 };
 
 /// A shorter stream, by parses whose costs are those of the blocks that they are for.

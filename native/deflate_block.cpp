@@ -122,9 +122,10 @@ void BitWriter::finish() {
   if (count_ > 0) put(0, 8 - count_);
 }
 
-std::vector<std::size_t> block_ends(std::span<const Token> tokens) {
-  // Any of some dozen places, and of these the best by dynamic programming.
-  const std::size_t step = std::max<std::size_t>(2048, tokens.size() / 48 + 1);
+std::vector<std::size_t> block_ends(std::span<const Token> tokens, std::size_t places) {
+  // A block of fewer tokens does not pay for its codes. Of the places the best ones, by dynamic programming.
+  constexpr std::size_t kFewest = 128;
+  const std::size_t step = std::max(kFewest, tokens.size() / places + 1);
   std::vector<CodeCounts> parts;
   for (std::size_t begin = 0; begin < tokens.size(); begin += step) {
     CodeCounts& part = parts.emplace_back();

@@ -23,8 +23,9 @@ class BitWriter {
   unsigned count_ = 0;
 };
 
-/// The numbers of tokens at which the blocks end that make the whole shortest, by the entropy of their codes.
-std::vector<std::size_t> block_ends(std::span<const Token> tokens);
+/// The numbers of tokens at which the blocks end that make the whole shortest, by the entropy of their codes, of about
+/// so many places.
+std::vector<std::size_t> block_ends(std::span<const Token> tokens, std::size_t places);
 
 void write_block(BitWriter& out, std::span<const Token> tokens, bool last);
 

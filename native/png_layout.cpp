@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
-#include <numeric>
 #include <utility>
 
 #include "deflate.hpp"
-#include "palette_order.hpp"
+#include "png_order.hpp"
 #include "row_filter.hpp"
 
 namespace chromapress {
@@ -23,42 +22,35 @@ struct Coder {
 };
 
 constexpr Coder level(int n) { return {n, {}}; }
-constexpr Coder own(std::size_t depth, std::size_t passes, std::size_t long_match) {
-  return {0, {depth, passes, long_match}};
+constexpr Coder own(std::size_t depth, std::size_t passes, std::size_t long_match, std::size_t places = 48) {
+  return {0, {depth, passes, long_match, places}};
 }
 
 // What effort buys.
 struct Plan {
-  std::size_t counted_rows;  // one in so many rows counts for the order of the palette
-  std::size_t exchanges;     // tried for the order, for each pair of entries, in quarters
-  std::size_t tried_pixels;  // about so many are deflated to choose a layout; 0: no choice
-  std::size_t finalists;     // of each kind of layout are tried again; if more than one, the best two are written whole
-  Coder trial;               // for that
+  std::size_t counted_rows;           // one in so many rows counts for the order of the palette
+  std::size_t exchanges;              // tried for the order, for each pair of entries, in quarters
+  std::size_t tried_pixels;           // about so many are deflated to choose a layout; 0: no choice
+  std::size_t finalists;              // of each kind of layout are tried again
+  std::size_t written;                // of these are written whole
+  Coder trial;                        // for the finalists
   Coder plain, filtered, repetitive;  // for the rows: unfiltered, filtered, and those in which much repeats itself
 };
 
 constexpr std::size_t kAll = 1 << 22;  // of most images; more would not change the choice
 constexpr std::array<Plan, 9> kPlans = {
-    {{8, 1, 0, 0, level(1), level(6), level(1), level(5)},
-     {4, 2, 1 << 15, 0, level(1), level(5), level(3), level(5)},
-     {2, 4, 1 << 15, 0, level(1), level(6), level(6), level(6)},
-     {2, 4, 1 << 15, 1, own(2, 1, 64), own(4, 1, 64), own(2, 1, 64), own(16, 1, 48)},
-     {2, 8, 3 << 13, 1, own(6, 1, 48), own(14, 1, 96), own(3, 1, 96), own(80, 1, 64)},
-     {1, 16, 3 << 15, 1, own(2, 1, 96), own(48, 2, 128), own(12, 2, 128), own(100, 2, 128)},
-     {1, 32, 1 << 18, 1, own(4, 1, 96), own(64, 2, 192), own(24, 2, 192), own(200, 2, 192)},
-     {1, 64, kAll, 2, own(12, 1, 64), own(100, 2, 258), own(48, 2, 258), own(200, 2, 258)},
-     {1, 256, kAll, 2, own(24, 1, 96), own(400, 4, 258), own(200, 4, 258), own(1000, 4, 258)}}};
+    {{8, 1, 0, 0, 1, level(1), level(6), level(1), level(5)},
+     {4, 2, 1 << 15, 0, 1, level(1), level(5), level(3), level(5)},
+     {2, 4, 1 << 15, 0, 1, level(1), level(6), level(6), level(6)},
+     {2, 4, 1 << 15, 1, 1, own(2, 1, 64), own(4, 1, 64), own(2, 1, 64), own(16, 1, 48)},
+     {2, 8, 3 << 13, 1, 1, own(6, 1, 48), own(14, 1, 96), own(3, 1, 96), own(80, 1, 64)},
+     {1, 16, 3 << 15, 1, 1, own(2, 1, 96), own(48, 2, 128), own(12, 2, 128), own(100, 2, 128)},
+     {1, 32, 1 << 18, 1, 1, own(4, 1, 96), own(64, 2, 192), own(24, 2, 192), own(200, 2, 192)},
+     {1, 64, kAll, 2, 2, own(12, 1, 64), own(100, 2, 258), own(48, 2, 258), own(200, 2, 258)},
+     {1, 256, kAll, 3, 2, own(24, 1, 96), own(400, 4, 258, 128), own(200, 4, 258, 128), own(1000, 4, 258, 128)}}};
 
 // Images that are so small that more can be tried: pixels.
-constexpr std::size_t kSmall = 1 << 16, kTiny = 1 << 13;
-
-enum class Order : std::uint8_t {
-  given,      // who chose the indices may have had a file in mind
-  chained,    // by neighbours
-  two_parts,  // the same, but entries that are not opaque go first, so that tRNS stays short
-  lightness,  // by alpha, then by lightness: good for icons, whose pixels are too few to count neighbours
-};
-constexpr std::array<Order, 4> kOrders = {Order::given, Order::chained, Order::two_parts, Order::lightness};
+constexpr std::size_t kMedium = 1 << 18, kSmall = 1 << 16, kTiny = 1 << 13;
 
 struct Choice {
   Order order;
@@ -94,25 +86,6 @@ std::vector<std::uint8_t> some_rows(std::span<const std::uint8_t> indices, std::
   return result;
 }
 
-Indexed reordered(const Indexed& image, std::span<const std::uint8_t> order) {
-  std::array<std::uint8_t, kMaxColors> position{};
-  Indexed result;
-  for (const std::uint8_t entry : order) {
-    position[entry] = static_cast<std::uint8_t>(result.palette.size());
-    result.palette.push_back(image.palette[entry]);
-  }
-  result.indices.resize(image.indices.size());
-  std::transform(image.indices.begin(), image.indices.end(), result.indices.begin(),
-                 [&position](std::uint8_t i) { return position[i]; });
-  return result;
-}
-
-// The bytes of tRNS: alphas up to the last that is not opaque.
-std::size_t alpha_bytes(std::span<const Rgba> palette) {
-  const auto last = std::find_if(palette.rbegin(), palette.rend(), [](Rgba c) { return c.a != 255; });
-  return static_cast<std::size_t>(palette.rend() - last);
-}
-
 class Chooser {
  public:
   Chooser(Indexed image, std::size_t width, const Plan& plan)
@@ -125,13 +98,16 @@ class Chooser {
                      : colors_ <= 16 ? 4
                                      : 8),
         small_(pixels_ <= kSmall),
-        thorough_(small_ || plan.finalists > 1) {
+        thorough_(small_ || plan.finalists > 1),
+        most_(plan.finalists > 2) {
     images_[0] = std::move(image);
   }
 
   Layout without_trials() {
+    if (colors_ <= 16) return written({Order::given, least_depth_, Filtering::none}, plan_.repetitive);
     if (colors_ <= 96) {
-      return written({Order::given, least_depth_, Filtering::none}, least_depth_ < 8 ? plan_.repetitive : plan_.plain);
+      arrange(Order::alternating);
+      return written({Order::alternating, least_depth_, Filtering::none}, plan_.plain);
     }
     arrange(Order::chained);
     return written({Order::chained, least_depth_, Filtering::sub}, plan_.filtered);
@@ -144,6 +120,7 @@ class Chooser {
     if (mixed || translucent == 0) arrange(Order::chained);
     if (translucent > 0 && (!mixed || thorough_)) arrange(Order::two_parts);
     if (thorough_) arrange(Order::lightness);
+    arrange(Order::edge);
 
     const std::size_t share = std::max<std::size_t>(1, pixels_ / plan_.tried_pixels);
     const std::vector<std::uint8_t> sample = rows({Order::given, least_depth_, Filtering::none}, share);
@@ -162,19 +139,24 @@ class Chooser {
     // do not tell how much repeats itself in all.
     const bool judged = plan_.finalists == 0 || (repetitive && share > 4);
     best = judged ? sorted(std::move(best)) : tried(std::move(best), adapted(plan_.trial, 8), share);
-    std::size_t last = std::min<std::size_t>(plan_.finalists > 1 ? 2 : 1, best.size());
-    if (repetitive && last > 1) {
-      const auto plain = std::find_if(best.begin() + 2, best.end(), is_plain);
-      if (std::none_of(best.begin(), best.begin() + 2, is_plain) && plain != best.end()) best[last++] = *plain;
+    std::size_t last = std::min(most_ && small_ ? 2 * plan_.written : plan_.written, best.size());
+    if (last > 1) {
+      // The better the coder, the better what is not filtered.
+      const auto end = best.begin() + static_cast<std::ptrdiff_t>(last),
+                 plain = std::find_if(end, best.end(), is_plain);
+      if (plain != best.end() && std::none_of(best.begin(), end, is_plain) && 16 * plain->size < 17 * best[0].size) {
+        best[last++] = *plain;
+      }
     }
     best.resize(last);
     Layout smallest;
     for (const Choice& c : best) {
-      const Coder coder = repetitive ? plan_.repetitive
-                                     : adapted(small_        ? plan_.repetitive
-                                               : is_plain(c) ? plan_.plain
-                                                             : plan_.filtered,
-                                               c.depth);
+      Coder coder = repetitive ? plan_.repetitive
+                               : adapted(small_        ? plan_.repetitive
+                                         : is_plain(c) ? plan_.plain
+                                                       : plan_.filtered,
+                                         c.depth);
+      if (most_ && small_) coder.trials.passes *= 3;
       Layout layout = written(c, coder);
       if (smallest.stream.empty() || size_of(layout) < size_of(smallest)) smallest = std::move(layout);
     }
@@ -190,22 +172,26 @@ class Chooser {
   }
 
   // What may be chosen: kinds between which only a good coder can decide.
-  [[nodiscard]] std::array<std::vector<Choice>, 3> kinds(unsigned depth) const {
-    std::array<std::vector<Choice>, 3> result;
-    auto& [plain, sub, filtered] = result;
+  [[nodiscard]] std::array<std::vector<Choice>, 4> kinds(unsigned depth) const {
+    std::array<std::vector<Choice>, 4> result;
+    auto& [plain, sub, filtered, matched] = result;
     for (const Order order : kOrders) {
       if (image(order).indices.empty()) continue;
       const auto add = [order, depth](std::vector<Choice>& kind, std::initializer_list<Filtering> filterings) {
         for (const Filtering f : filterings) kind.push_back({order, depth, f});
       };
-      // Of single bytes, Huffman's codes do not see the order.
-      if (order == Order::given || depth < 8) add(plain, {Filtering::none});
+      // Of single bytes, Huffman's codes do not see the order, but the lists of their lengths do.
+      if (order == Order::edge || (order != Order::given && (depth < 8 || most_))) add(plain, {Filtering::none});
+      if (order == Order::edge) continue;
       add(depth < 8 ? filtered : sub, {Filtering::sub});
       add(filtered, {Filtering::least_entropy});
       // map_rate_distortion writes for one of these filters, in its own order.
       if (order == Order::given || thorough_) add(filtered, {Filtering::paeth});
       if (order != Order::given || thorough_) add(filtered, {Filtering::up});
       if (thorough_) add(filtered, {Filtering::least_sum});
+      if (!most_) continue;
+      add(filtered, {Filtering::pair_entropy});
+      if (pixels_ <= kMedium) add(matched, {Filtering::fewest_pairs, Filtering::shortest});
     }
     return result;
   }
@@ -216,23 +202,11 @@ class Chooser {
   [[nodiscard]] const Indexed& image(Order order) const { return images_[static_cast<std::size_t>(order)]; }
 
   void arrange(Order order) {
-    const Indexed& given = images_[0];
-    std::vector<std::uint8_t> entries(colors_);
-    if (order == Order::lightness) {
-      std::iota(entries.begin(), entries.end(), std::uint8_t{0});
-      const auto weight = [&given](std::uint8_t i) {
-        const Rgba c = given.palette[i];
-        return c.a << 16 | (30 * c.r + 59 * c.g + 11 * c.b);  // Rec. 601's luma in hundredths
-      };
-      std::stable_sort(entries.begin(), entries.end(),
-                       [&weight](std::uint8_t a, std::uint8_t b) { return weight(a) < weight(b); });
-    } else {
-      const std::size_t first = order == Order::two_parts ? alpha_bytes(given.palette) : 0;
-      const std::size_t exchanges =
-          std::min(plan_.exchanges * colors_ * colors_ / 4, (std::size_t{1} << 14) + plan_.exchanges * pixels_ / 8);
-      entries = palette_order(Neighbors(given.indices, width_, colors_, plan_.counted_rows), first, exchanges);
-    }
-    images_[static_cast<std::size_t>(order)] = reordered(given, entries);
+    const std::size_t exchanges =
+        std::min(plan_.exchanges * colors_ * colors_ / 4, (std::size_t{1} << 14) + plan_.exchanges * pixels_ / 8);
+    const Indexed& given = image(Order::given);
+    images_[static_cast<std::size_t>(order)] =
+        reordered(given, entries_in(order, given, width_, plan_.counted_rows, exchanges));
   }
 
   [[nodiscard]] std::vector<std::uint8_t> rows(const Choice& choice, std::size_t share) const {
@@ -262,7 +236,9 @@ class Chooser {
   const Plan& plan_;
   std::size_t width_, colors_, pixels_;
   unsigned least_depth_;
-  bool small_, thorough_;  // whether all filters and orders are tried
+  bool small_;
+  bool thorough_;  // whether all orders and one filter for all rows are tried
+  bool most_;      // whether all filterings are
   std::array<Indexed, kOrders.size()> images_;
 };
 

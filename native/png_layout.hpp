@@ -3,18 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "color.hpp"
+#include "png_order.hpp"
 
 namespace chromapress {
-
-/// Indices into a palette without equal or unused entries, those that are not opaque first.
-struct Indexed {
-  std::vector<Rgba> palette;
-  std::vector<std::uint8_t> indices;
-};
 
 /// What the chunks of an indexed PNG hold.
 struct Layout {

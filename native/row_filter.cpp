@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "deflate.hpp"
 #include "dispatch.hpp"
 
 namespace chromapress {
@@ -64,9 +65,39 @@ class Entropy {
     for (const std::uint32_t c : counts) sum += counted_[c];
     return counted_[n] - sum;
   }
+  /// What a count is worth.
+  [[nodiscard]] std::uint64_t operator()(std::size_t count) const { return counted_[count]; }
 
  private:
   std::vector<std::uint64_t> counted_;
+};
+
+// Of pairs of neighbouring bytes.
+class Pairs {
+ public:
+  explicit Pairs(bool are_counted) : counts_(are_counted ? std::size_t{1} << 16 : 0, 0) {}
+  std::uint64_t distinct(Bytes row, std::size_t n) {
+    std::uint64_t seen = 0;
+    for_each(row, n, [&](std::uint32_t& count) { seen += count++ == 0 ? 1 : 0; });
+    for_each(row, n, [](std::uint32_t& count) { count = 0; });
+    return seen;
+  }
+  std::uint64_t entropy(Bytes row, std::size_t n, const Entropy& entropy) {
+    for_each(row, n, [](std::uint32_t& count) { ++count; });
+    std::uint64_t sum = 0;
+    for_each(row, n, [&](std::uint32_t& count) {
+      sum += entropy(count);
+      count = 0;
+    });
+    return entropy(n) - sum;
+  }
+
+ private:
+  template <typename Visit>
+  void for_each(Bytes row, std::size_t n, Visit visit) {
+    for (std::size_t i = 1; i < n; ++i) visit(counts_[std::size_t{row[i - 1]} << 8 | row[i]]);
+  }
+  std::vector<std::uint32_t> counts_;
 };
 
 }  // namespace
@@ -74,9 +105,29 @@ class Entropy {
 std::vector<std::uint8_t> filter_rows(std::span<const std::uint8_t> packed, std::size_t row_bytes,
                                       Filtering filtering) {
   const std::size_t height = packed.size() / row_bytes;
-  std::vector<std::uint8_t> result((row_bytes + 1) * height), trial(row_bytes);
+  std::vector<std::uint8_t> result((row_bytes + 1) * height), trial(row_bytes + 1), best;
+  constexpr std::size_t kRowsBefore = 4;
   const std::vector<std::uint8_t> zeros(row_bytes, 0);
-  const Entropy entropy(filtering == Filtering::least_entropy ? row_bytes : 0);
+  const Entropy entropy(filtering >= Filtering::least_entropy ? row_bytes : 0);
+  Pairs pairs(filtering == Filtering::fewest_pairs || filtering == Filtering::pair_entropy);
+  const auto score = [&](std::size_t y) -> std::uint64_t {
+    switch (filtering) {
+      case Filtering::least_entropy:
+        return entropy.of(trial.data() + 1, row_bytes);
+      case Filtering::fewest_pairs:
+        return pairs.distinct(trial.data() + 1, row_bytes);
+      case Filtering::pair_entropy:
+        return pairs.entropy(trial.data() + 1, row_bytes, entropy);
+      case Filtering::shortest: {
+        const std::size_t begin = y > kRowsBefore ? y - kRowsBefore : 0;
+        std::uint8_t* rows = result.data() + begin * (row_bytes + 1);
+        std::copy(trial.begin(), trial.end(), result.data() + y * (row_bytes + 1));
+        return deflate({rows, (y + 1 - begin) * (row_bytes + 1)}, 1).size();
+      }
+      default:
+        return sum_of_differences(trial.data() + 1, row_bytes);
+    }
+  };
   for (std::size_t y = 0; y < height; ++y) {
     const Bytes row = packed.data() + y * row_bytes, above = y > 0 ? row - row_bytes : zeros.data();
     std::uint8_t* out = result.data() + y * (row_bytes + 1);
@@ -87,14 +138,14 @@ std::vector<std::uint8_t> filter_rows(std::span<const std::uint8_t> packed, std:
     }
     std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
     for (std::size_t type = 0; type < kTypes; ++type) {
-      filter_row(type, row, above, row_bytes, trial.data());
-      const std::uint64_t score = filtering == Filtering::least_sum ? sum_of_differences(trial.data(), row_bytes)
-                                                                    : entropy.of(trial.data(), row_bytes);
-      if (score >= least) continue;
-      least = score;
-      out[0] = static_cast<std::uint8_t>(type);
-      std::copy(trial.begin(), trial.end(), out + 1);
+      trial[0] = static_cast<std::uint8_t>(type);
+      filter_row(type, row, above, row_bytes, trial.data() + 1);
+      const std::uint64_t cost = score(y);
+      if (cost >= least) continue;
+      least = cost;
+      best = trial;
     }
+    std::copy(best.begin(), best.end(), out);
   }
   return result;
 }

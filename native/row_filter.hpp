@@ -16,6 +16,9 @@ enum class Filtering : std::uint8_t {
   paeth,
   least_sum,      ///< the smallest sum of absolute differences, libpng's heuristic
   least_entropy,  ///< the smallest entropy of the row's bytes
+  fewest_pairs,   ///< the fewest distinct pairs of neighbouring bytes
+  pair_entropy,   ///< the smallest entropy of the pairs
+  shortest,       ///< the shortest stream of the last few rows with this one; slow
 };
 
 /// `row_bytes` packed bytes become a filter byte and as many filtered ones, for each row.

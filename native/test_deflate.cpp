@@ -29,7 +29,7 @@ Bytes some_bytes(std::mt19937& random, std::size_t size) {
 void streams_are_read_back(std::mt19937& random) {
   for (int round = 0; round < 300; ++round) {
     const Bytes data = some_bytes(random, round < 20 ? static_cast<std::size_t>(round) : random() % 20'000);
-    const Trials trials{1 + random() % 40, 1 + random() % 4, 4 + random() % 255};
+    const Trials trials{1 + random() % 40, 1 + random() % 4, 4 + random() % 255, 1 + random() % 130};
     CHECK(inflated(deflate_small(data, trials), data.size()) == data);
   }
   // More than one piece, the last of a single byte.
