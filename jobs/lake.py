@@ -38,6 +38,7 @@ _BATCH_BYTES: Final = 16 << 20
 # Enough work for a task to be worth its start, little enough that the last one does not keep a cluster waiting.
 PARTITION_BYTES: Final = 16 << 20
 
+_SHUFFLE_PARTITIONS: Final = "spark.sql.shuffle.partitions"
 # A shuffled row can be several times as large as the file it is of: histograms and index maps are.
 _SHUFFLE_BYTES: Final = 4 << 20
 _MOST_SHUFFLE_PARTITIONS: Final = 200
@@ -219,7 +220,8 @@ def configure(spark: SparkSession, run: Run) -> None:
     """What a stage needs of its session, whoever submitted it: to be called before each."""
     for key, value in _SESSION.items():
         spark.conf.set(key, value)
-    spark.conf.set("spark.sql.shuffle.partitions", shuffle_partitions(run, spark.sparkContext.defaultParallelism))
+    if not spark.sparkContext.getConf().contains(_SHUFFLE_PARTITIONS):  # the Spark connection's word comes first
+        spark.conf.set(_SHUFFLE_PARTITIONS, shuffle_partitions(run, spark.sparkContext.defaultParallelism))
 
 
 def shuffle_partitions(run: Run, cores: int) -> int:
