@@ -139,7 +139,8 @@ std::vector<std::size_t> block_ends(std::span<const Token> tokens, std::size_t p
     for (std::size_t end = begin + 1; end <= parts.size(); ++end) {
       for (std::size_t i = 0; i < kLiteralCodes; ++i) counts.literals[i] += parts[end - 1].literals[i];
       for (std::size_t i = 0; i < kDistanceCodes; ++i) counts.distances[i] += parts[end - 1].distances[i];
-      const std::uint64_t cost = least[begin] + entropy(counts.literals) + entropy(counts.distances) + 80 * kBit;
+      const std::uint64_t cost =
+          least[begin] + entropy(counts.literals) + entropy(counts.distances) + std::uint64_t{80} * kBit;
       if (cost < least[end]) least[end] = cost, previous[end] = begin;
     }
   }

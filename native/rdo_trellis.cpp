@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int32_t kUnreached = 1 << 30;
 // A match whose pixels are worse by more than this, and by so much for each pixel, is not followed further.
-constexpr std::size_t kSlack = 24 * kBit, kSlackEach = kBit;
+constexpr std::size_t kSlack = std::size_t{24} * kBit, kSlackEach = kBit;
 // No other is looked for within a match of this length that is nearly free of error.
 constexpr std::size_t kLongMatch = 32, kFreeEach = kBit / 8;
 // How many of the matches in the map before are tried.

@@ -19,8 +19,8 @@ from chromapress.config import ConfigError, DatasetConfig, with_parameters
 from portal import previews
 from portal.access import Access, Person
 from portal.previews import Kept, NoImageError, Point, Preview, TooLargeError
-from portal.runs import check_parameters, dataset
-from portal.settings import Settings
+from portal.runs import check_parameters
+from portal.settings import Settings, read_dataset
 
 router = APIRouter(prefix="/api/v1/previews", tags=["previews"])
 
@@ -68,7 +68,7 @@ class Previews:
     def config(self, parameters: dict[str, Any] | None = None) -> DatasetConfig:
         """The configuration of a run of the uploads with such parameters, as it is now; 422 where they will not do."""
         try:
-            config = dataset(self._settings)
+            config = read_dataset(self._settings)
         except ConfigError as error:
             raise HTTPException(
                 status.HTTP_503_SERVICE_UNAVAILABLE, f"The dataset of uploads is misconfigured: {error}"

@@ -14,14 +14,14 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, select, update
 
-from chromapress.config import ConfigError, DatasetConfig, load, run_parameters, with_parameters
+from chromapress.config import ConfigError, DatasetConfig, run_parameters, with_parameters
 from chromapress.paths import STAGES, UPLOADS, DatasetPaths
 from chromapress.storage import Hdfs
 from portal import airflow_runs
 from portal.airflow_runs import Seen, Task
 from portal.inventory import NotFound, lock_upload, own, refuse_while_running
 from portal.records import ACTIVE, Records, files, new_id, now, runs, uploads
-from portal.settings import Settings
+from portal.settings import Settings, read_dataset
 
 DAG_ID: Final = f"quantize_{UPLOADS}"
 # What belongs to whoever runs the pipeline: where images come from, and what a run may cost.
@@ -39,11 +39,6 @@ class NothingToRunError(ValueError):
 
     def __init__(self) -> None:
         super().__init__("There is nothing to run yet: no image has been received.")
-
-
-def dataset(settings: Settings) -> DatasetConfig:
-    """The configuration of the dataset `uploads`, as its YAML file is now; ConfigError."""
-    return load(settings.datasets_folder / f"{UPLOADS}.yaml")
 
 
 def parameters(config: DatasetConfig) -> dict[str, dict[str, Any]]:
@@ -76,7 +71,7 @@ class Runs:
 
     def start(self, owner: str, upload_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Start a run of one's upload. ConfigError, NotFound, Busy, NothingToRunError, NoDagError."""
-        check_parameters(dataset(self._settings), given)
+        check_parameters(read_dataset(self._settings), given)
         self.settle(owner, upload_id)
         row = {
             "run_id": f"portal__{new_id()}",

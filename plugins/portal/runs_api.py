@@ -16,7 +16,8 @@ from chromapress.config import ConfigError
 from portal.access import Access, Person
 from portal.airflow_runs import NoDagError
 from portal.inventory import Busy, NotFound
-from portal.runs import NothingToRunError, Runs, dataset, parameters
+from portal.runs import NothingToRunError, Runs, parameters
+from portal.settings import read_dataset
 
 _MOST_PARAMETERS: Final = 100
 
@@ -73,7 +74,7 @@ def settle(asking: Access, work: Work) -> None:
 def get_parameters(_: Access, request: Request) -> dict[str, dict[str, Any]]:
     """What you may set of a run: a JSON schema for each parameter, with its default."""
     with answering():
-        return parameters(dataset(request.app.state.portal.settings))
+        return parameters(read_dataset(request.app.state.portal.settings))
 
 
 @router.post("/uploads/{upload_id}/runs", status_code=HTTPStatus.ACCEPTED)
@@ -83,7 +84,7 @@ def start_run(
     """Run the pipeline on what has been received. 409 while another run of the upload is not over."""
     with answering():
         # Parameters are the person's fault, a dataset that cannot be read is not.
-        dataset(request.app.state.portal.settings)
+        read_dataset(request.app.state.portal.settings)
         try:
             row = work.start(asking.name, upload_id, wanted.parameters if wanted else {})
         except (ConfigError, NothingToRunError) as error:

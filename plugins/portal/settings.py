@@ -9,7 +9,8 @@ from typing import Final
 
 from airflow.configuration import conf
 
-from chromapress.paths import DEFAULT_ROOT
+from chromapress.config import ConfigError, DatasetConfig, load
+from chromapress.paths import DEFAULT_ROOT, UPLOADS
 
 SECTION: Final = "chromapress"
 GIBIBYTE: Final = 1 << 30
@@ -53,3 +54,11 @@ def read_settings() -> Settings:
             conf.get(SECTION, "datasets_folder", fallback=f"{conf.get('core', 'dags_folder')}/datasets")
         ),
     )
+
+
+def read_dataset(settings: Settings) -> DatasetConfig:
+    """The configuration of the dataset `uploads`, as its YAML file is now; ConfigError."""
+    path = settings.datasets_folder / f"{UPLOADS}.yaml"
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no such file, and without it no dataset '{UPLOADS}'")
+    return load(path)

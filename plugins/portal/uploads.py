@@ -18,7 +18,6 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from chromapress.config import ConfigError, DatasetConfig, load
 from chromapress.paths import UPLOADS, DatasetPaths, PartitionPaths
 from chromapress.storage import Hdfs
 from portal.announcing import Asked, Quota, announce
@@ -37,7 +36,7 @@ from portal.inventory import (
 )
 from portal.reception import Reception
 from portal.records import Records, files, new_id, now, people, runs, shares, uploads
-from portal.settings import Settings
+from portal.settings import Settings, read_dataset
 from portal.staging import Memory, Receiver
 
 # What nobody has gone on with for so long is not waited for any more.
@@ -47,14 +46,6 @@ _NAME_LETTERS: Final = 200
 _READ_BYTES: Final = 512 * 1024
 
 _log = logging.getLogger(__name__)
-
-
-def read_dataset(settings: Settings) -> DatasetConfig:
-    """The configuration of the dataset `uploads`, as its YAML file is now; ConfigError."""
-    path = settings.datasets_folder / f"{UPLOADS}.yaml"
-    if not path.exists():
-        raise ConfigError(f"{path}: there is no such file, and without it no dataset '{UPLOADS}'")
-    return load(path)
 
 
 def partition_of(settings: Settings, upload_id: str) -> PartitionPaths:

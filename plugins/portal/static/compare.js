@@ -150,8 +150,8 @@ export class Compare {
   zoomBy(factor, at = null) {
     const before = this.shown();
     const zoom = Math.min(LARGEST_ZOOM, Math.max(1, this.zoom * factor));
-    if (!before || zoom === this.zoom) return;
-    if (at) {
+    if (zoom === this.zoom) return;
+    if (at && before) {
       const box = this.view.getBoundingClientRect();
       const [x, y] = [at.clientX - box.left - box.width / 2, at.clientY - box.top - box.height / 2];
       const grown = 1 - this.zoom / zoom;

@@ -309,8 +309,9 @@ def test_a_shared_link_is_read_without_an_account_until_it_is_revoked(journey, a
 
 
 def test_operators_see_the_images_and_the_trends_of_runs(journey, portal, pipeline):
-    runs = pipeline.runs("quantize_uploads", order_by="-id")
-    run_id = runs[0]["dag_run_id"]
+    partition = f"upload={journey.upload_id}"
+    runs = {run["partition_key"]: run["dag_run_id"] for run in pipeline.runs("quantize_uploads")}
+    run_id = runs[partition]
     page = portal.page()
     path = "operator/datasets/uploads"
     portal.log_in(page, path, pipeline.address.user, pipeline.address.password)
