@@ -15,11 +15,12 @@ RUN apt-get update -qq && \
       ca-certificates openjdk-17-jre-headless procps python3 tini && \
     rm -rf /var/lib/apt/lists/* && \
     useradd --uid 50000 --create-home chromapress && \
-    install --directory --owner=chromapress /var/lib/chromapress
+    # Volumes take their owner from the image: all the folders that are mounted, and what is above them.
+    install --directory --owner=chromapress /var/lib/chromapress /var/lib/chromapress/hdfs \
+      /var/lib/chromapress/airflow /var/lib/chromapress/airflow/logs
 COPY --from=build /opt/chromapress /opt/chromapress
 WORKDIR /opt/chromapress
 ENV CHROMAPRESS_HOME=/var/lib/chromapress PATH=/opt/chromapress/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 USER chromapress
-VOLUME /var/lib/chromapress
 ENTRYPOINT ["tini", "--", "python", "-m", "stack.role"]
 CMD ["--help"]
