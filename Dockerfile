@@ -1,4 +1,4 @@
-# Every service of Chromapress but PostgreSQL, each a role by its command: `docker build -t chromapress .`.
+# Every service of Chromapress but PostgreSQL, each a role by its command: `docker compose build`.
 # The same set-up as on a machine: `./pipeline install` does it, from the same lock.
 
 FROM docker.io/library/debian:bookworm-slim AS build

@@ -1,4 +1,5 @@
-"""One service as a container's process: `python -m stack.role ROLE`, and `… health ROLE` for its health check.
+"""One service as a container's process: `python -m stack.role ROLE`. `… health ROLE` is its health check, `… demo` runs
+the demonstration on the running ones.
 
 The services are those of one machine, with the same settings but for addresses: each has a host of its own, named as
 in docker-compose.yaml. What is secret comes in the environment (`./pipeline env`).
@@ -35,7 +36,6 @@ MAX_DATANODES: Final = 64
 def configure_hadoop(home: Home) -> None:
     """HADOOP_CONF_DIR: what the services of one machine have, with the containers' addresses."""
     servers = {
-        "dfs.replication": os.environ.get("CHROMAPRESS_REPLICATION", "2"),
         "dfs.namenode.rpc-address": "namenode:8020",
         "dfs.namenode.rpc-bind-host": "0.0.0.0",  # noqa: S104 (of a container: the network is the project's own)
         "dfs.namenode.http-address": "namenode:9870",
@@ -106,8 +106,8 @@ def datanode(home: Home) -> list[str]:
 
 def spark_class(role: str, *arguments: str) -> list[str]:
     """The command line of one of Spark's own daemons."""
-    java = pyspark_jars().parent / "bin" / "spark-class"
-    return [str(java), f"org.apache.spark.deploy.{role}", *arguments]
+    program = pyspark_jars().parent / "bin" / "spark-class"
+    return [str(program), f"org.apache.spark.deploy.{role}", *arguments]
 
 
 def spark_master(home: Home) -> list[str]:
@@ -115,7 +115,7 @@ def spark_master(home: Home) -> list[str]:
 
 
 def spark_worker(home: Home) -> list[str]:
-    size = ["--cores", os.environ.get("SPARK_WORKER_CORES", "2"), "--memory", os.environ["SPARK_WORKER_MEMORY"]]
+    size = ["--cores", os.environ["SPARK_WORKER_CORES"], "--memory", os.environ["SPARK_WORKER_MEMORY"]]
     work = ["--work-dir", str(home.path / "spark" / "work"), "--webui-port", "8081"]
     return spark_class("worker.Worker", *size, *work, SPARK_MASTER)
 

@@ -111,7 +111,7 @@ def pick_examples(manifest: pa.Table) -> list[tuple[str, str]]:
 
 
 def read_rows(manifest: pq.ParquetFile) -> pa.Table:
-    """A manifest's rows as `render` needs them, in some 0.3 kB each however many there are.
+    """A manifest's rows as `render` needs them, in half a kilobyte or so each, however many there are.
 
     The columns of lists are left null but for the rows of `pick_examples`, and the curve for some rows at equal
     distances.
