@@ -31,7 +31,7 @@ class Process:
     parent: int
     session: int
     start: int
-    zombie: bool
+    zombie: bool  # all of its threads have ended
 
 
 def read_process(pid: int) -> Process | None:
@@ -42,7 +42,9 @@ def read_process(pid: int) -> Process | None:
         return None
     # The name, in parentheses, may itself hold spaces and parentheses.
     fields = stat.rpartition(")")[2].split()
-    return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0] in "ZX")
+    # The first thread may have ended before the others, which then still hold the process's ports and files.
+    ended = fields[0] in "ZX" and int(fields[17]) <= 1
+    return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), ended)
 
 
 def processes() -> list[Process]:

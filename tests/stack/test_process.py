@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,6 +62,19 @@ def test_children_of_a_service_that_was_killed_are_found_and_ended(home: Home) -
     assert len(children(pid)) == 2
     process.stop(home, "shell", 1)
     assert not children(pid)
+
+
+def test_a_process_runs_until_its_last_thread_has_ended(home: Home) -> None:
+    first_thread_ends = (
+        "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); "
+        "ctypes.CDLL(None).syscall(ctypes.c_long(60), 0)"  # exit of the calling thread alone
+    )
+    program = process.Service("shell", [sys.executable, "-c", first_thread_ends], os.environ, (), lambda: None)
+    pid = process.start(home, program).pid
+    wait_for(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
+    assert process.running(home, "shell")
+    assert process.stop(home, "shell", 1)
+    assert process.running(home, "shell") is None
 
 
 def test_a_stranger_with_a_reused_id_is_left_alone(home: Home) -> None:
