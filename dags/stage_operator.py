@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
@@ -47,6 +48,9 @@ _SPARK_ERROR: Final = re.compile(r"(?:Error: |Exception in thread|Caused by: |:?
 _NO_MASTER: Final = "All masters are unresponsive"
 # The hook keeps 20 lines; the stack traces of the JVM's end are longer.
 _LINES_KEPT: Final = 2000
+
+# Of a task whose process is killed, spark-submit must not go on: it would write beside that of the next try.
+_ENDS_WITH_ITS_TASK: Final = ("setpriv", "--pdeathsig", "TERM")
 
 # What a job does with memory and tables is its own; this is how it is run. A NameNode may be away for about a minute
 # (60 tries, a second apart): its restart is survived, a wrong address does not hang for ever.
@@ -109,6 +113,9 @@ class StageOperator(SparkSubmitOperator):
                 context["ti"].xcom_push(REASON, str(failure))
             raise failure from None
         self._after(run, context)
+        if (states := context.get("task_state_store")) is not None:
+            # The driver that has done it must not be found again: a task that is cleared is there to be done again.
+            states.clear()
 
     def submit_job(self, context: Any) -> str | None:
         """Hand a new driver to the cluster. What the last one has left as its end is not this one's."""
@@ -118,6 +125,8 @@ class StageOperator(SparkSubmitOperator):
 
     def _get_hook(self) -> SparkSubmitHook:
         hook = super()._get_hook()
+        submit = [*_ENDS_WITH_ITS_TASK, hook._connection["spark_binary"]]
+        hook._get_spark_binary_path = lambda: list(submit)  # type: ignore[method-assign]
         hook._last_submit_log_lines = deque(maxlen=_LINES_KEPT)
         hook._conf = hook._conf | hook.get_connection(self._conn_id).extra_dejson.get(_CONNECTION_CONF, {})
         if hook._connection["master"].startswith("local"):
@@ -136,6 +145,10 @@ class StageOperator(SparkSubmitOperator):
             )
         hook._yarn_track_via_rm_api = hook._is_yarn
         if hook._is_kubernetes:
+            # The provider looks for the pod's name among lines that Spark prints only when asked to say more, and finds
+            # it there only in a namespace that is called spark.
+            hook._kubernetes_driver_pod = f"chromapress-{uuid4()}"
+            hook._conf["spark.kubernetes.driver.pod.name"] = hook._kubernetes_driver_pod
             hook._track_driver_via_k8s_api = True
             hook._validate_track_driver_via_k8s_api_config()
 

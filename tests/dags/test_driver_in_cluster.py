@@ -5,10 +5,12 @@ ResourceManager's answer about it. tests/e2e runs a whole one.
 """
 
 import json
+import re
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -84,9 +86,15 @@ def quantize(yarn, client, tmp_path, monkeypatch):
 
 
 class TaskStates(dict):
-    """As much of Airflow's store as the operator asks."""
+    """As much of Airflow's store as the operator asks; `kept` is all it was ever given."""
 
-    set = dict.__setitem__
+    def __init__(self, **earlier):
+        super().__init__(earlier)
+        self.kept = []
+
+    def set(self, key, value):
+        self[key] = value
+        self.kept.append((key, value))
 
 
 class TaskInstance:
@@ -146,10 +154,34 @@ def test_a_driver_is_submitted_once_with_the_settings_of_the_connection(quantize
     execute(quantize, states)
     submitted = (tmp_path / "submitted").read_text().split("\n")
     assert {"spark.yarn.queue=images", "spark.log.level=INFO", "spark.yarn.maxAppAttempts=1"} < set(submitted)
-    assert states == {"spark_job_id": APPLICATION}
+    assert states.kept == [("spark_job_id", APPLICATION)]
+
+
+def test_a_task_that_is_cleared_submits_a_driver_again(quantize, yarn, tmp_path):
+    yarn.states = [SUCCEEDED]
+    states = TaskStates()
+    execute(quantize, states)
+    (tmp_path / "submitted").unlink()
+    execute(quantize, states)
+    assert (tmp_path / "submitted").exists()
 
 
 def test_a_task_that_died_finds_its_driver_again(quantize, yarn, tmp_path):
     yarn.states = [RUNNING, SUCCEEDED]
     execute(quantize, TaskStates(spark_job_id=APPLICATION))
     assert not (tmp_path / "submitted").exists()
+
+
+def test_a_driver_in_kubernetes_is_given_the_name_by_which_it_is_followed():
+    stage = StageOperator(stage="quantize", dataset=None, jobs_folder=Path("jobs"))
+    hook = SimpleNamespace(
+        _connection={"master": "k8s://https://api:6443", "deploy_mode": "cluster"},
+        _conf={},
+        _is_yarn=False,
+        _is_kubernetes=True,
+        _validate_track_driver_via_k8s_api_config=lambda: None,
+    )
+    stage._follow_driver(hook)
+    assert hook._conf["spark.kubernetes.driver.pod.name"] == hook._kubernetes_driver_pod
+    assert re.fullmatch(r"[a-z0-9-]{1,63}", hook._kubernetes_driver_pod)
+    assert hook._track_driver_via_k8s_api

@@ -1,8 +1,11 @@
 """What becomes of a stage's task, for every way that its job can end; the jobs are run by a real spark-submit."""
 
 import json
+import os
+import signal
 import sys
 import textwrap
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +18,7 @@ from stage_operator import IngestOperator, PublishOperator, StageOperator
 
 from chromapress.config import DatasetConfig, Execution
 from chromapress.paths import DatasetPaths
+from stack.process import read_process
 
 RUN_ID = "manual__2026-11-24T07:00:00+00:00"
 
@@ -107,6 +111,35 @@ def test_a_killed_spark_may_heal(tmp_path):
     with pytest.raises(AirflowException, match="ended with signal 9 on master local") as raised:
         execute(make(StageOperator, "compress", tmp_path, script), context())
     assert not isinstance(raised.value, AirflowFailException)
+
+
+def test_a_spark_does_not_outlive_its_task(tmp_path, monkeypatch):
+    stage = make(StageOperator, "quantize", tmp_path, "")
+    told = tmp_path / "pid"
+    submit = tmp_path / "spark-submit"
+    submit.write_text(f"#!/bin/sh\necho $$ > {told}.partial && mv {told}.partial {told}\nexec sleep 600\n")
+    submit.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    task = os.fork()
+    if not task:
+        try:
+            stage.execute(context())
+        finally:
+            os._exit(1)
+    try:
+        wait_for(told.exists)
+    finally:
+        os.kill(task, signal.SIGKILL)
+        os.waitpid(task, 0)
+    pid = int(told.read_text())
+    wait_for(lambda: (process := read_process(pid)) is None or process.zombie)
+
+
+def wait_for(what):
+    deadline = time.monotonic() + 300
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_master_that_is_none_is_told_in_sparks_words(tmp_path, monkeypatch):
