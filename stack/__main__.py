@@ -82,15 +82,18 @@ def run_inside(home: Home, command: list[str]) -> None:
 def parse_args(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     ports = "\n".join(f"  {port_variable(name):<34}{port}" for name, port in DEFAULT_PORTS.items())
+    variables = (
+        f"environment, with defaults:\n  {'CHROMAPRESS_HOME':<34}.chromapress, the state folder\n{ports}\n"
+        "The ports of the last start are remembered in the state folder's ports.json."
+    )
+    layout = argparse.RawDescriptionHelpFormatter
+    description = "The services of Chromapress on this machine."
     parser = argparse.ArgumentParser(
-        prog="./pipeline",
-        description="The services of Chromapress on this machine.",
-        epilog=f"environment, with defaults:\n  {'CHROMAPRESS_HOME':<34}.chromapress, the state folder\n{ports}\n"
-        "The ports of the last start are remembered in the state folder's ports.json.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="./pipeline", description=description, epilog=variables, formatter_class=layout
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start HDFS and Airflow, and wait until they are healthy")
+    start = "start HDFS and Airflow, and wait until they are healthy"
+    commands.add_parser("up", help=start, description=start, epilog=variables, formatter_class=layout)
     commands.add_parser("install", help="fetch and make what the services need, and start nothing")
     commands.add_parser("down", help="stop them; the data stays")
     commands.add_parser("status", help="show each service, its process, ports and health")

@@ -25,12 +25,6 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "datanode2_http": 27421,
     "datanode2_ipc": 27422,
     "airflow": 27480,
-    "spark_master": 27430,
-    "spark_master_http": 27431,
-    "resourcemanager": 27440,
-    "resourcemanager_http": 27441,
-    "resourcemanager_scheduler": 27442,
-    "resourcemanager_tracker": 27443,
 }
 
 
@@ -109,8 +103,7 @@ def recorded_ports(path: Path) -> dict[str, int]:
     file = path / "ports.json"
     if not file.exists():
         return {}
-    ports = json.loads(file.read_text())
-    return {name: int(ports[name]) for name in DEFAULT_PORTS if name in ports}
+    return {name: int(port) for name, port in json.loads(file.read_text()).items()}
 
 
 def record_ports(home: Home) -> None:

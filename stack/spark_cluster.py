@@ -18,6 +18,8 @@ from stack.process import Service
 
 WORKERS = ("spark-worker1", "spark-worker2", "spark-worker3")
 ROLES = ("spark-master", *WORKERS)
+# What a Home must have in its ports; the workers take any.
+PORTS = ("spark_master", "spark_master_http")
 
 # Of a worker, what its executors may take together: one of 512 MB, and what its Python needs.
 _WORKER_MEMORY = "1g"
@@ -84,7 +86,7 @@ def problem(home: Home, workers: int) -> str | None:
 def services(home: Home) -> list[Service]:
     """The cluster's services, in the order of their start; HDFS comes before them."""
     env = {**os.environ, **environment(home)}
-    ports = {"spark-master": ("spark_master", "spark_master_http")}
+    ports = {"spark-master": PORTS}
     return [
         Service(role, role_command(home, role), env, ports.get(role, ()), functools.partial(problem, home, workers))
         for workers, role in enumerate(ROLES)

@@ -16,6 +16,8 @@ from stack.jars import Jar, fetch, pyspark_jars
 from stack.process import Service
 
 ROLES = ("resourcemanager", "nodemanager")
+# What a Home must have in its ports, all of them the ResourceManager's.
+PORTS = ("resourcemanager", "resourcemanager_http", "resourcemanager_scheduler", "resourcemanager_tracker")
 _SERVER = "org.apache.hadoop.yarn.server"
 
 # What the ResourceManager signs its web proxy's certificates with; the jar of the servers is without.
@@ -118,7 +120,7 @@ def services(home: Home) -> list[Service]:
         "resourcemanager",
         hdfs.server_command(home, f"{_SERVER}.resourcemanager.ResourceManager", jars=jars),
         env,
-        ("resourcemanager", "resourcemanager_http", "resourcemanager_scheduler", "resourcemanager_tracker"),
+        PORTS,
         functools.partial(problem, home, 0),
     )
     nodemanager = Service(

@@ -9,7 +9,7 @@ from types import FrameType
 
 import pytest
 
-from stack import control, spark_cluster
+from stack import control, spark_cluster, yarn
 from stack import hdfs as hadoop
 from stack.home import DEFAULT_PORTS, Home, port_is_free
 
@@ -40,7 +40,7 @@ def free_ports() -> Callable[[], dict[str, int]]:
 
     def find() -> dict[str, int]:
         candidates = (port for port in random.sample(range(20000, 32000), 2000) if port_is_free(port))
-        return {name: next(candidates) for name in DEFAULT_PORTS}
+        return {name: next(candidates) for name in (*DEFAULT_PORTS, *spark_cluster.PORTS, *yarn.PORTS)}
 
     return find
 

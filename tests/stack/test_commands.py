@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from stack import process
-from stack.__main__ import STOP_ORDER
-from stack.home import PROJECT, Home, port_variable
+from stack.__main__ import STOP_ORDER, parse_args
+from stack.home import DEFAULT_PORTS, PROJECT, Home, port_variable
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -120,3 +120,10 @@ def test_down_leaves_no_process(run: Run, own_home: Home) -> None:
     assert run("down").returncode == 0
     assert not [member for member in families if process.alive(member)]
     assert "not running" in run("status").stdout
+
+
+def test_the_help_of_up_names_the_variables_of_its_ports(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_args(["up", "--help"])
+    told = set(re.findall(r"CHROMAPRESS_PORT_\w+", capsys.readouterr().out))
+    assert told == set(map(port_variable, DEFAULT_PORTS))
