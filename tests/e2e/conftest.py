@@ -65,10 +65,10 @@ class Pipeline:
             time.sleep(0.5)
         return answer
 
-    def land(self, dataset: str, *partitions: str) -> None:
-        """Two small pictures in each partition."""
+    def land(self, dataset: str, *partitions: str, count: int = 2) -> None:
+        """Small pictures in each partition."""
         for partition in partitions:
-            for seed in (1, 2):
+            for seed in range(1, count + 1):
                 self.hdfs.write(f"/chromapress/{dataset}/landing/{partition}/pictures/{seed}.png", picture(seed))
 
     def get(self, path: str, **query: Any) -> Any:
@@ -104,14 +104,14 @@ class Pipeline:
             failed = [(task["task_id"], task["try_number"]) for task in tasks if task["state"] == "failed"]
             pytest.fail("\n".join(self.log(dag_id, run_id, task_id, attempt) for task_id, attempt in failed))
 
-    def reach(self, dag_id: str, run_id: str, task_id: str) -> None:
+    def reach(self, dag_id: str, run_id: str, task_id: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait for a task's success."""
 
         def ended() -> str | None:
             state: str = self.task(dag_id, run_id, task_id)["state"]
             return state if state in ("success", "failed", "upstream_failed") else None
 
-        state = self.wait_for(f"the end of {task_id} of {run_id}", ended, PATIENCE_S)
+        state = self.wait_for(f"the end of {task_id} of {run_id}", ended, timeout_s)
         assert state == "success", self.log(dag_id, run_id, task_id)
 
     def stop(self, dag_id: str, run_id: str) -> None:

@@ -7,17 +7,20 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from stack import airflow as stack_airflow
 from stack import control, spark_cluster, yarn
 from stack.home import Home
-from stack.process import family, processes, running, signal_all
+from stack.process import Process, family, processes, running, signal_all
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
-SMALL = {"retries": 2, "executor_memory": "512m", "timeout_minutes": 60}
+# As many tasks as pictures in the stages that decode them: some for each executor.
+PICTURES = 6
+SMALL = {"retries": 2, "executor_memory": "512m", "timeout_minutes": 60, "partitions": PICTURES}
 PATIENCE_S = 3000
 
 
@@ -61,7 +64,7 @@ def restart_scheduler(home: Home) -> None:
 def start(pipeline, dataset: str) -> tuple[str, str]:
     """Land the partition and start its run."""
     dag_id = pipeline.describe(dataset, execution=SMALL)
-    pipeline.land(dataset, pipeline.yesterday)
+    pipeline.land(dataset, pipeline.yesterday, count=PICTURES)
     return dag_id, pipeline.trigger(dag_id)
 
 
@@ -77,12 +80,20 @@ def succeed(pipeline, run: tuple[str, str]) -> None:
     pipeline.succeed(*run)
 
 
-def test_a_standalone_cluster_publishes_the_same_though_a_worker_dies(pipeline, standalone, connected, on_local):
+def test_a_standalone_cluster_publishes_the_same_though_a_task_and_a_worker_die(
+    pipeline, standalone, connected, on_local
+):
     connected(spark_cluster.connection(standalone))
-    run = start(pipeline, "on_standalone")
-    pipeline.wait_for("driver", lambda: spark_cluster.state(standalone)["activeapps"], PATIENCE_S)
-    signal_all(family(running(standalone, spark_cluster.WORKERS[0]).pid), signal.SIGKILL)
-    succeed(pipeline, run)
+    dag_id, run_id = start(pipeline, "on_standalone")
+    pipeline.wait_for("driver of select_k", lambda: application(standalone, "select_k"), PATIENCE_S)
+    kill_task(pipeline, dag_id, run_id, "select_k")
+    pipeline.reach(dag_id, run_id, "select_k", PATIENCE_S)
+    worker = pipeline.wait_for("worker in the middle of quantize", lambda: at_work(standalone, "quantize"), PATIENCE_S)
+    signal_all(family(worker.pid), signal.SIGKILL)
+    succeed(pipeline, (dag_id, run_id))
+    assert "Lost executor" in pipeline.log(dag_id, run_id, "quantize")
+    assert pipeline.task(dag_id, run_id, "quantize")["try_number"] == 1
+    assert pipeline.task(dag_id, run_id, "select_k")["try_number"] == 2
     assert made(pipeline, "on_standalone") == on_local
 
 
@@ -123,3 +134,30 @@ def kill_task(pipeline, dag_id: str, run_id: str, task_id: str) -> None:
     pid = pipeline.task(dag_id, run_id, task_id)["pid"]
     assert pid in {process.pid for process in processes()}
     os.kill(pid, signal.SIGKILL)
+
+
+def application(home: Home, stage: str) -> str | None:
+    """The id of a stage's application on the standalone cluster, while it has one."""
+    apps = spark_cluster.state(home)["activeapps"]
+    return next((app["id"] for app in apps if app["name"].endswith(f" {stage}")), None)
+
+
+def at_work(home: Home, stage: str) -> Process | None:
+    """A worker of the standalone cluster that executes Python for a stage in this moment: it has images in hand."""
+    app_id = application(home, stage)
+    if app_id is None:
+        return None
+    for worker in filter(None, (running(home, name) for name in spark_cluster.WORKERS)):
+        executors = (process for process in family(worker.pid) if app_id in command_line(process))
+        children = (child for executor in executors for child in family(executor.pid))
+        if any("pyspark.daemon" in command_line(child) for child in children):
+            return worker
+    return None
+
+
+def command_line(process: Process) -> list[str]:
+    """A process's words; none of one that has ended."""
+    try:
+        return Path(f"/proc/{process.pid}/cmdline").read_bytes().decode().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
