@@ -180,6 +180,7 @@ def stages(home: Home, way: str, files: list[Path], config: dict[str, Any], log:
             settings = {
                 "spark.log.level": "WARN",
                 "spark.eventLog.enabled": "true",
+                "spark.eventLog.compress": "false",
                 "spark.eventLog.dir": f"file:{events}",
             }
             submit = [str(Path(sys.executable).with_name("spark-submit")), "--master", f"local[{PROCESSES}]"]
@@ -259,7 +260,7 @@ def _children_cpu(pool: Any) -> float:
 
 
 CONFIGS: Final = {
-    "k=256": {"palette": {"rule": "fixed", "k": 256}, "compression": {"effort": 2}},
+    "k=256": {"palette": {"rule": "fixed", "k": 256, "candidates": []}, "compression": {"effort": 1}},
     "silhouette_floor": {},
 }
 

@@ -62,7 +62,7 @@ class Choice:
     verdict: Verdict
     reason: str
     curve: tuple[Candidate, ...]  # ascending in k; what was tried
-    k_by_rule: dict[str, int | None]  # None where no candidate reaches the floor
+    k_by_rule: dict[str, int | None]  # None where no candidate reaches the floor, or there are none
     below_floor: bool
     flat_colors: int | None  # how many an image has that consists of them; None of others
 
@@ -129,7 +129,9 @@ def candidates_for(histogram: Histogram, palette: Palette, flat: FlatColors) -> 
 
 
 def count_flat(histogram: Histogram, palette: Palette) -> FlatColors:
-    """The flat colours of a histogram."""
+    """The flat colours of a histogram; none are looked for where there is nothing to choose from."""
+    if not palette.candidates:
+        return FlatColors(0, 0.0)
     centres, sizes = premultiplied(histogram.colors), histogram.counts
     if len(histogram) > engine.MAX_COLORS:
         fine = engine.kmeans(histogram.colors, histogram.counts, engine.MAX_COLORS)
@@ -206,9 +208,12 @@ def by_rule(curve: Sequence[Candidate], palette: Palette, quality: Quality, flat
     """The candidate that each rule would take from the curve."""
     if not curve:
         return dict.fromkeys(RULES)
+    fixed = min((one.k for one in curve if one.k >= palette.k), default=curve[-1].k)
+    if not palette.candidates:
+        return {**dict.fromkeys(RULES), "fixed": fixed}
     good = [one for one in curve if reached(one.psnr_db, one.delta_e, None, quality)]
     return {
-        "fixed": min((one.k for one in curve if one.k >= palette.k), default=curve[-1].k),
+        "fixed": fixed,
         "silhouette": _best(curve).k,
         "silhouette_floor": flat.number if flat.number in {one.k for one in good} else _near_best(good, palette),
         "quality": min((one.k for one in good), default=None),

@@ -53,8 +53,7 @@ class Palette(_Section):
     k: int = Field(256, ge=2, le=256, description="The number of colours of rule 'fixed'.")
     candidates: tuple[Annotated[int, Field(ge=2, le=256)], ...] = Field(
         (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256),
-        min_length=1,
-        description="The numbers of colours that the other rules try, ascending.",
+        description="The numbers of colours that the other rules try, ascending. Empty, with 'fixed': no others.",
         strict=False,
     )
     tolerance: float = Field(
@@ -82,6 +81,12 @@ class Palette(_Section):
         if list(value) != sorted(set(value)):
             raise ValueError("must ascend, each number once")
         return value
+
+    @model_validator(mode="after")
+    def _something_to_choose_from(self) -> Palette:
+        if not self.candidates and self.rule != "fixed":
+            raise ValueError(f"candidates is empty, which rule 'fixed' alone allows, not '{self.rule}'")
+        return self
 
     @model_validator(mode="after")
     def _room_for_protected(self) -> Palette:

@@ -51,19 +51,32 @@ def check(encoded: Encoded, palette: NDArray[np.uint8], indices: NDArray[np.uint
     """EncodingError where Pillow sees other pixels than palette[indices]; what is fully transparent has no colour."""
     height, width = indices.shape
     rows = max(1, _CHECKED_PIXELS // width)
+    wanted = _packed(palette)
     with Image.open(io.BytesIO(encoded.content)) as image:
         same = image.size == (width, height) and all(
-            _equal(image.crop((0, top, width, min(top + rows, height))), palette[indices[top : top + rows]])
+            np.array_equal(
+                _shown(image.crop((0, top, width, min(top + rows, height)))), wanted.take(indices[top : top + rows])
+            )
             for top in range(0, height, rows)
         )
     if not same:
         raise EncodingError(f"the {encoded.codec} file of {width}x{height} pixels decodes to something else")
 
 
-def _equal(shown: Image.Image, wanted: NDArray[np.uint8]) -> bool:
-    decoded = np.asarray(shown.convert("RGBA"))
-    visible = wanted[..., 3:] > 0
-    return np.array_equal(decoded * visible, wanted * visible)
+def _shown(image: Image.Image) -> NDArray[np.uint32]:
+    """[H, W] the pixels, each packed."""
+    if image.mode != "P":
+        return _packed(np.asarray(image.convert("RGBA")))
+    # A palette's few colours are quicker to convert than the pixels.
+    image.apply_transparency()
+    colors = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
+    return _packed(colors).take(np.asarray(image))
+
+
+def _packed(rgba: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Of uint8 [..., 4] one number for each colour, 0 for all that are fully transparent."""
+    packed = np.ascontiguousarray(rgba).view(np.uint32)[..., 0]
+    return np.where(rgba[..., 3] > 0, packed, np.uint32(0))
 
 
 def outcome(lossless: bool, new_size_bytes: int, source_size_bytes: int, compression: Compression) -> Outcome:

@@ -82,7 +82,7 @@ def apply_palette(
 def _measured(
     pixels: NDArray[np.uint8], palette: NDArray[np.uint8], indices: NDArray[np.uint8], config: DatasetConfig
 ) -> Quantized:
-    measured = quality.measure(pixels, palette[:, : pixels.shape[2]][indices], config.quality)
+    measured = quality.measure(pixels, palette[:, : pixels.shape[2]].take(indices, axis=0), config.quality)
     return Quantized(
         palette,
         indices,

@@ -113,6 +113,16 @@ def test_a_fixed_k_is_taken_whatever_its_quality_and_flagged() -> None:
     assert "under the floor" in choice.reason
 
 
+@pytest.mark.parametrize("histogram", [PHOTO, ICON])
+def test_without_candidates_a_fixed_k_alone_is_measured(histogram: Histogram) -> None:
+    with_others = choose(histogram, palette(rule="fixed", k=24), Quality())
+    choice = choose(histogram, palette(rule="fixed", k=24, candidates=[]), Quality())
+    assert choice.k_by_rule == {"fixed": 24, "silhouette": None, "silhouette_floor": None, "quality": None}
+    assert (choice.flat_colors, choice.rules_disagree, len(choice.curve)) == (None, False, 1)
+    assert choice.reason == with_others.reason
+    np.testing.assert_array_equal(choice.centres, with_others.centres)
+
+
 def test_the_quality_rule_finds_the_exact_number() -> None:
     quality = Quality(min_psnr_db=34)
     choice = choose(PHOTO, palette(rule="quality"), quality)
