@@ -14,6 +14,7 @@
 #include "png.hpp"
 #include "quality.hpp"
 #include "rdo.hpp"
+#include "read_png.hpp"
 #include "silhouette.hpp"
 #include "webp.hpp"
 
@@ -296,6 +297,20 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
 
   m.def("encode_webp", &encode<cp::encode_webp>, py::arg("indices"), py::arg("palette"), py::kw_only(),
         py::arg("effort") = 5);
+
+  m.def(
+      "read_png",
+      [](const py::bytes& content, std::int64_t max_pixels) -> py::object {
+        if (max_pixels < 1) throw py::value_error("max_pixels must be at least 1");
+        const std::string_view file(content);
+        auto image = without_gil([&] {
+          return cp::read_png({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()},
+                              static_cast<std::size_t>(max_pixels));
+        });
+        if (!image) return py::none();
+        return to_array<std::uint8_t>(std::move(image->data), {image->height, image->width, image->channels});
+      },
+      py::arg("content"), py::kw_only(), py::arg("max_pixels"));
 
   m.def(
       "psnr",

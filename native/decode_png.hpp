@@ -27,6 +27,24 @@ inline std::vector<std::uint8_t> inflated(std::span<const std::uint8_t> stream, 
   return data;
 }
 
+/// Takes the row filters off, in place; `step` is the distance of a byte from the one to its left.
+inline void unfilter(std::vector<std::uint8_t>& raw, std::size_t height, std::size_t step) {
+  const std::size_t n = raw.size() / height;
+  for (std::size_t y = 0; y < height; ++y) {
+    std::uint8_t* row = &raw[y * n];
+    for (std::size_t i = 1; i < n; ++i) {
+      const int left = i > step ? row[i - step] : 0;
+      const int up = y > 0 ? raw[(y - 1) * n + i] : 0;
+      const int corner = y > 0 && i > step ? raw[(y - 1) * n + i - step] : 0;
+      const int p = left + up - corner;
+      const int dl = std::abs(p - left), du = std::abs(p - up), dc = std::abs(p - corner);
+      const int paeth = dl <= du && dl <= dc ? left : du <= dc ? up : corner;
+      const int prediction[] = {0, left, up, (left + up) / 2, paeth};
+      row[i] = static_cast<std::uint8_t>(row[i] + prediction[row[0]]);
+    }
+  }
+}
+
 inline std::vector<Rgba> decode_png(const std::vector<std::uint8_t>& png, std::size_t width, std::size_t height) {
   std::size_t depth = 0;
   std::vector<Rgba> palette;
@@ -50,20 +68,11 @@ inline std::vector<Rgba> decode_png(const std::vector<std::uint8_t>& png, std::s
     }
     at += 12 + size;
   }
+  unfilter(raw, height, 1);
   std::vector<Rgba> pixels;
   const std::size_t n = raw.size() / height;
   for (std::size_t y = 0; y < height; ++y) {
-    std::uint8_t* row = &raw[y * n];
-    for (std::size_t i = 1; i < n; ++i) {
-      const int left = i > 1 ? row[i - 1] : 0;
-      const int up = y > 0 ? raw[(y - 1) * n + i] : 0;
-      const int corner = y > 0 && i > 1 ? raw[(y - 1) * n + i - 1] : 0;
-      const int p = left + up - corner;
-      const int dl = std::abs(p - left), du = std::abs(p - up), dc = std::abs(p - corner);
-      const int paeth = dl <= du && dl <= dc ? left : du <= dc ? up : corner;
-      const int prediction[] = {0, left, up, (left + up) / 2, paeth};
-      row[i] = static_cast<std::uint8_t>(row[i] + prediction[row[0]]);
-    }
+    const std::uint8_t* row = &raw[y * n];
     for (std::size_t x = 0; x < width; ++x) {
       const std::size_t bit = x * depth;
       const auto index = static_cast<std::size_t>(row[1 + bit / 8] >> (8 - depth - bit % 8)) & ((1u << depth) - 1);

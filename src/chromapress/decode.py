@@ -1,7 +1,8 @@
 """A file's bytes as 8-bit sRGB(A) pixels, upright, or the reason why not.
 
 Limits are checked before a pixel is decoded. Orientation (EXIF), colour profile (ICC) and bit depth are applied, so
-that what follows knows one kind of image. Decoding itself is Pillow's.
+that what follows knows one kind of image. Decoding is Pillow's, but for the plain kind of PNG, which the engine reads
+in little more than half the time; whatever is unusual about a file, Pillow judges.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from chromapress import engine
 from chromapress.config import Limits
 from chromapress.outcome import Outcome
 
@@ -81,6 +83,10 @@ def check_size(size_bytes: int, limits: Limits) -> None:
 def decode(content: bytes, limits: Limits) -> Decoded:
     """The upright 8-bit sRGB(A) pixels of a file, or Undecodable with the reason."""
     check_size(len(content), limits)
+    plain = engine.read_png(content, max_pixels=limits.max_pixels)
+    if plain is not None:
+        opaque = plain.shape[2] == 3 or (plain[..., 3] == 255).all()
+        return Decoded(np.ascontiguousarray(plain[..., :3]) if opaque else plain, "PNG", "RGBA"[: plain.shape[2]])
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:

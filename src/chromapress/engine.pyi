@@ -162,6 +162,13 @@ def encode_webp(indices: NDArray[np.uint8], palette: NDArray[np.uint8], *, effor
     (smallest).
     """
 
+def read_png(content: bytes, *, max_pixels: int) -> NDArray[np.uint8] | None:
+    """Samples of the plain kind of PNG, uint8 [H, W, 3 or 4 (straight alpha)].
+
+    None of any other file, which is for a general decoder to judge: other bit depths and colour types, interlaced,
+    damaged, larger, or with a chunk that says to turn, animate or convert the samples, or that is not known.
+    """
+
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     """Peak signal-to-noise ratio in dB of two images of one shape; inf where equal.
 
