@@ -21,7 +21,7 @@ from stack import airflow, samples
 from stack.home import StackError
 
 SAMPLES = {"sample-photos": samples.photos, "sample-sprites": samples.sprites}
-PARSE_TIMEOUT_S = 90
+PARSE_TIMEOUT_S = 300
 POLL_S = 1.0
 ENDED = ("success", "failed")
 LOG_LINES = 25

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from stack import airflow, demo, hdfs, spark
+from stack import airflow, hdfs, spark
 from stack.home import Home, StackError, open_home, write_file
 from stack.jars import pyspark_jars
 
@@ -212,6 +212,9 @@ def main() -> None:
         home = open_home()
         configure_hadoop(home)
         if args.role == "demo":
+            # With it come NumPy, Pillow and pyarrow, which each health check would import.
+            from stack import demo  # noqa: PLC0415
+
             os.environ.update(environment(home))
             raise SystemExit(demo.run(airflow.Address(AIRFLOW, airflow.ADMIN, os.environ[ADMIN_PASSWORD])))
         command = ROLES[args.role](home)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from stack import role, secrets_file
+from stack.home import open_home
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,6 +72,19 @@ def test_the_image_does_not_run_as_root_and_its_roles_are_its_commands() -> None
     last = (ROOT / "Dockerfile").read_text().split("\nFROM ")[-1]
     assert "\nUSER chromapress\n" in last
     assert '"stack.role"]' in last
+
+
+def test_the_image_says_where_the_roles_write_how_to_find_hdfs() -> None:
+    settings = dict(re.findall(r"\b(CHROMAPRESS_HOME|HADOOP_CONF_DIR)=(\S+)", (ROOT / "Dockerfile").read_text()))
+    home = open_home({"CHROMAPRESS_HOME": settings["CHROMAPRESS_HOME"]})
+    assert str(home.hadoop_conf) == settings["HADOOP_CONF_DIR"]
+
+
+def test_a_health_check_does_not_load_what_it_does_not_need() -> None:
+    # It is a process of its own in every container, time and again.
+    code = "import sys, stack.role; print({'numpy', 'pyarrow', 'PIL', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_datanodes_of_one_volume_take_folders_of_their_own_and_the_same_after_a_start(tmp_path: Path) -> None:
