@@ -77,6 +77,7 @@ def test_a_stage_outlives_a_worker_that_is_killed_in_its_middle(standalone, clie
     connection = spark_cluster.connection(standalone)
     # No task before all three are there: one that dies before it was known is not missed.
     connection["extra"]["conf"] = {
+        "spark.cores.max": str(len(spark_cluster.WORKERS)),
         "spark.scheduler.minRegisteredResourcesRatio": "1.0",
         "spark.scheduler.maxRegisteredResourcesWaitingTime": "500s",
     }
