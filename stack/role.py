@@ -15,6 +15,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,6 +32,8 @@ AIRFLOW: Final = "http://airflow-apiserver:8080"
 ADMIN_PASSWORD: Final = "CHROMAPRESS_ADMIN_PASSWORD"  # noqa: S105 (the variable's name)
 # More DataNodes on one volume than anyone will start.
 MAX_DATANODES: Final = 64
+# DataNodes of millions of blocks take minutes to tell of them.
+SAFE_MODE_TIMEOUT_S: Final = 1800
 
 
 def configure_hadoop(home: Home) -> None:
@@ -130,8 +133,18 @@ def airflow_role(name: str) -> Callable[[Home], list[str]]:
     return command
 
 
+def wait_for_blocks() -> None:
+    """Wait for the end of the NameNode's safe mode, which is when the DataNodes have told of their blocks."""
+    deadline = time.monotonic() + SAFE_MODE_TIMEOUT_S
+    while namenode_state() != "Operational":
+        if time.monotonic() > deadline:
+            raise StackError(f"HDFS is still in safe mode after {SAFE_MODE_TIMEOUT_S} s: are all its DataNodes there?")
+        time.sleep(1)
+
+
 def airflow_init(home: Home) -> list[str]:
     configure_airflow(home)
+    wait_for_blocks()
     hdfs.make_root(NAMENODE_HTTP)
     program = str(Path(sys.executable).parent / "airflow")
     env = environment(home)
@@ -158,9 +171,14 @@ ROLES: Final[Mapping[str, Callable[[Home], list[str]]]] = {
 }
 
 
+def namenode_state() -> str | None:
+    """`Operational`, `safeMode`, or None as long as it starts."""
+    return hdfs.jmx(NAMENODE_HTTP, "Hadoop:service=NameNode,name=FSNamesystemState").get("FSState")
+
+
 def namenode_problem() -> str | None:
-    state = hdfs.jmx(NAMENODE_HTTP, "Hadoop:service=NameNode,name=FSNamesystemState")
-    return None if state.get("FSState") == "Operational" else "in safe mode, or starting"
+    # In safe mode, too, it is what the DataNodes wait for: with them, it ends.
+    return None if namenode_state() else "starting"
 
 
 def datanode_problem() -> str | None:
