@@ -39,7 +39,7 @@ std::vector<Token> first_parse(std::span<const std::uint8_t> data, std::size_t f
       for (std::uint32_t& c : counts.distances) c /= 2;
       counted /= 2;
     }
-    costs = costs_of(counts);
+    costs = costs_of(counts, false);
     tokens.resize(again ? begin : kept);
     if (!again) at = reached;
   }
@@ -68,23 +68,28 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
   for (std::size_t first = 0; first < data.size(); first += kPiece) {
     const std::size_t size = std::min(kPiece, data.size() - first);
     finder.find(size, matches);
-    std::vector<Token> tokens = first_parse(data, first, size, matches), better;
+    std::vector<Token> tokens = first_parse(data, first, size, matches), best = tokens, better;
+    std::vector<std::size_t> ends = block_ends(tokens, trials.places), best_ends = ends;
+    std::size_t least = trials.passes > 1 ? bits_of(tokens, ends) : 0;
     for (std::size_t pass = 1; pass < trials.passes; ++pass) {
       better.clear();
       std::size_t begin = 0, at = first;
-      for (const std::size_t end : block_ends(tokens, trials.places)) {
+      for (const std::size_t end : ends) {
         CodeCounts counts;
         std::size_t bytes = 0;
         for (; begin < end; ++begin) counts.add(tokens[begin]), bytes += tokens[begin].bytes();
-        parse(data, at, at + bytes, matches, first, costs_of(counts), better);
+        parse(data, at, at + bytes, matches, first, costs_of(counts, true), better);
         at += bytes;
       }
       tokens.swap(better);
+      ends = block_ends(tokens, trials.places);
+      const std::size_t bits = bits_of(tokens, ends);
+      if (bits < least) least = bits, best = tokens, best_ends = ends;
     }
     std::size_t begin = 0;
-    for (const std::size_t end : block_ends(tokens, trials.places)) {
-      write_block(writer, std::span(tokens).subspan(begin, end - begin),
-                  end == tokens.size() && first + size == data.size());
+    for (const std::size_t end : best_ends) {
+      write_block(writer, std::span(best).subspan(begin, end - begin),
+                  end == best.size() && first + size == data.size());
       begin = end;
     }
   }

@@ -111,6 +111,52 @@ std::uint64_t entropy(std::span<const std::uint32_t> counts) {
   return (total == 0 ? 0 : total * log2_bits(total) - sum) + kinds * 4 * kBit;
 }
 
+CodeCounts sum_of(const CodeCounts& a, const CodeCounts& b) {
+  CodeCounts sum = a;
+  for (std::size_t i = 0; i < kLiteralCodes; ++i) sum.literals[i] += b.literals[i];
+  for (std::size_t i = 0; i < kDistanceCodes; ++i) sum.distances[i] += b.distances[i];
+  return sum;
+}
+
+std::size_t true_bits(CodeCounts counts) {
+  counts.literals[kEndOfBlock] = 1;
+  return header_of(counts).bits;
+}
+
+// The ends of blocks without those between neighbours that are shorter as one. Entropy does not know whole bits, nor
+// what codes cost in the header.
+std::vector<std::size_t> joined(std::span<const CodeCounts> parts, std::vector<std::size_t> ends) {
+  std::vector<CodeCounts> blocks(ends.size());
+  for (std::size_t part = 0, block = 0; part < parts.size(); ++part) {
+    if (part == ends[block]) ++block;
+    blocks[block] = sum_of(blocks[block], parts[part]);
+  }
+  std::vector<std::size_t> bits, together;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    bits.push_back(true_bits(blocks[i]));
+    together.push_back(i + 1 < blocks.size() ? true_bits(sum_of(blocks[i], blocks[i + 1])) : 0);
+  }
+  while (blocks.size() > 1) {
+    std::size_t best = 0;
+    std::ptrdiff_t most = 0;
+    for (std::size_t i = 0; i + 1 < blocks.size(); ++i) {
+      const auto saved = static_cast<std::ptrdiff_t>(bits[i] + bits[i + 1]) - static_cast<std::ptrdiff_t>(together[i]);
+      if (saved > most) most = saved, best = i;
+    }
+    if (most == 0) break;
+    const auto at = static_cast<std::ptrdiff_t>(best);
+    blocks[best] = sum_of(blocks[best], blocks[best + 1]);
+    bits[best] = together[best];
+    blocks.erase(blocks.begin() + at + 1);
+    bits.erase(bits.begin() + at + 1);
+    ends.erase(ends.begin() + at);
+    together.erase(together.begin() + at);
+    if (best > 0) together[best - 1] = true_bits(sum_of(blocks[best - 1], blocks[best]));
+    if (best + 1 < blocks.size()) together[best] = true_bits(sum_of(blocks[best], blocks[best + 1]));
+  }
+  return ends;
+}
+
 }  // namespace
 
 void BitWriter::put(std::uint32_t bits, unsigned count) {
@@ -145,10 +191,21 @@ std::vector<std::size_t> block_ends(std::span<const Token> tokens, std::size_t p
     }
   }
   std::vector<std::size_t> ends;
-  for (std::size_t end = parts.size(); end > 0; end = previous[end])
-    ends.push_back(std::min(end * step, tokens.size()));
+  for (std::size_t end = parts.size(); end > 0; end = previous[end]) ends.push_back(end);
   std::reverse(ends.begin(), ends.end());
+  ends = joined(parts, std::move(ends));
+  for (std::size_t& end : ends) end = std::min(end * step, tokens.size());
   return ends;
+}
+
+std::size_t bits_of(std::span<const Token> tokens, std::span<const std::size_t> ends) {
+  std::size_t begin = 0, bits = 0;
+  for (const std::size_t end : ends) {
+    CodeCounts counts;
+    for (; begin < end; ++begin) counts.add(tokens[begin]);
+    bits += true_bits(counts);
+  }
+  return bits;
 }
 
 void write_block(BitWriter& out, std::span<const Token> tokens, bool last) {

@@ -8,7 +8,7 @@
 namespace chromapress {
 namespace {
 
-// A match this long is taken by everyone who looks for short streams; the positions inside it are not looked at.
+// Who is content with long matches takes one of this length whole; the positions inside it are not looked at.
 constexpr std::size_t kSkippedMatch = 192;
 
 std::uint32_t load(const std::uint8_t* p) {
@@ -122,7 +122,7 @@ void MatchFinder::find(std::size_t count, Matches& matches) {
     if (skip > 0) {
       --skip;
       n = 0;
-    } else if (longest >= std::max(long_match_, kSkippedMatch)) {
+    } else if (long_match_ < kMaxMatch && longest >= std::max(long_match_, kSkippedMatch)) {
       skip = longest - 1;
     }
     matches.append(found.data(), n);

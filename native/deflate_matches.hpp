@@ -29,7 +29,7 @@ class Matches {
 };
 
 /// Finds matches in `data` from the front to the back, looking at no more than `depth` + 1 earlier positions for each.
-/// After a match of `long_match` bytes it looks no further.
+/// After a match of `long_match` bytes it looks no further, nor, unless that is kMaxMatch, inside one of 192 and more.
 /// The positions whose first four bytes have one hash form a binary tree, sorted by what follows, the latest at its
 /// root (as in LZMA and libdeflate); for matches of three bytes only the latest position counts.
 class MatchFinder {

@@ -40,8 +40,8 @@ struct Costs {
   std::array<std::uint32_t, kDistanceCodes> distance{};
 };
 
-/// Costs by the entropy of the counts.
-Costs costs_of(const CodeCounts& counts);
+/// Costs by the entropy of the counts; of a block that has a header of its own, with what its codes cost there.
+Costs costs_of(const CodeCounts& counts, bool in_header);
 /// Costs to begin with: literals by their frequency in `data`, matches as images mostly have them.
 Costs first_costs(std::span<const std::uint8_t> data);
 

@@ -139,7 +139,8 @@ class Chooser {
     // do not tell how much repeats itself in all.
     const bool judged = plan_.finalists == 0 || (repetitive && share > 4);
     best = judged ? sorted(std::move(best)) : tried(std::move(best), adapted(plan_.trial, 8), share);
-    std::size_t last = std::min(most_ && small_ ? 2 * plan_.written : plan_.written, best.size());
+    const std::size_t more = !most_ || pixels_ > kMedium ? 1 : small_ ? 4 : 2;
+    std::size_t last = std::min(more * plan_.written, best.size());
     if (last > 1) {
       // The better the coder, the better what is not filtered.
       const auto end = best.begin() + static_cast<std::ptrdiff_t>(last),
@@ -156,7 +157,7 @@ class Chooser {
                                          : is_plain(c) ? plan_.plain
                                                        : plan_.filtered,
                                          c.depth);
-      if (most_ && small_) coder.trials.passes *= 3;
+      if (most_ && pixels_ <= kMedium) coder.trials.passes *= small_ ? 3 : 2;
       Layout layout = written(c, coder);
       if (smallest.stream.empty() || size_of(layout) < size_of(smallest)) smallest = std::move(layout);
     }

@@ -112,7 +112,7 @@ void search(const Pixels& pixels, Shaped& shaped, Filtering filtering, Activity&
           tokens);
     CodeCounts counts;
     for (const Token& token : tokens) counts.add(token);
-    trellis.set_costs(costs_of(counts));
+    trellis.set_costs(costs_of(counts, false));
     for (std::size_t y = top; y < bottom; ++y) {
       activity.weights(y, weights);
       for (std::size_t left = 0; left < w; left += Trellis::kColumns) {
