@@ -19,6 +19,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -272,6 +273,19 @@ def measure_files(images: dict[str, U8], ks: list[int], tools: dict[str, Encoder
     return rows
 
 
+def elapsed_by_threads(images: dict[str, U8], repeat: int) -> dict[int, float]:
+    """Seconds in which one Python thread and two quantize all images; with a second idle processor, half as many for
+    two, since no call holds the interpreter's lock."""
+    least: dict[int, float] = {}
+    for _ in range(repeat):
+        for threads in (1, 2):
+            with ThreadPoolExecutor(threads) as pool:
+                start = time.perf_counter()
+                list(pool.map(partial(chromapress, k=256), images.values()))
+                least[threads] = min(least.get(threads, float("inf")), time.perf_counter() - start)
+    return least
+
+
 def table(rows: list[Row], section: str) -> str:
     """Means of each tool, and over images the medians and least of its results and times against ours."""
     by: dict[tuple[int, str], dict[str, Row]] = defaultdict(dict)
@@ -344,6 +358,8 @@ def main(argv: list[str] | None = None) -> None:
         encoders["oxipng -o4"] = lambda: oxipng(4)
     rows = measure_palettes(images, arguments.k, available(quantizers), arguments.repeat)
     print(table(rows, "palettes"), "\n", flush=True)
+    elapsed_s = elapsed_by_threads(images, arguments.repeat)
+    print(f"two Python threads take {elapsed_s[2] / elapsed_s[1]:.2f} of one's time for all images, k = 256\n", flush=True)
     dithering: dict[str, Callable[[], Quantizer]] = {
         OURS: lambda: chromapress_dithered,
         "imagequant": lambda: imagequant(1.0),

@@ -39,7 +39,7 @@ std::vector<Token> first_parse(std::span<const std::uint8_t> data, std::size_t f
       for (std::uint32_t& c : counts.distances) c /= 2;
       counted /= 2;
     }
-    costs = costs_of(counts, false);
+    costs = costs_of(counts, true);
     tokens.resize(again ? begin : kept);
     if (!again) at = reached;
   }

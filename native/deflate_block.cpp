@@ -118,6 +118,7 @@ CodeCounts sum_of(const CodeCounts& a, const CodeCounts& b) {
   return sum;
 }
 
+// Without the extra bits of lengths and distances, which do not depend on where blocks end.
 std::size_t true_bits(CodeCounts counts) {
   counts.literals[kEndOfBlock] = 1;
   return header_of(counts).bits;
@@ -202,7 +203,12 @@ std::size_t bits_of(std::span<const Token> tokens, std::span<const std::size_t> 
   std::size_t begin = 0, bits = 0;
   for (const std::size_t end : ends) {
     CodeCounts counts;
-    for (; begin < end; ++begin) counts.add(tokens[begin]);
+    for (; begin < end; ++begin) {
+      const Token token = tokens[begin];
+      counts.add(token);
+      if (token.length > 0)
+        bits += code_of_length(token.length).extra_bits + code_of_distance(token.distance).extra_bits;
+    }
     bits += true_bits(counts);
   }
   return bits;

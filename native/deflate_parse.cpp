@@ -21,7 +21,7 @@ std::array<std::uint32_t, N> entropy_costs(const std::array<std::uint32_t, N>& c
                         own = counts[i] == 0 ? 0 : log2_bits(2 * std::uint64_t{counts[i]});
     // Roughly; it is there that rare codes are dear.
     const std::uint32_t header = counts[i] == 0 ? 2 * kBit : kBit / counts[i];
-    costs[i] = std::clamp(all - own + (in_header ? header : 0), kBit, 15 * kBit);
+    costs[i] = std::clamp(all - own + (in_header ? header : 0), kBit, 20 * kBit);
   }
   return costs;
 }
@@ -96,7 +96,7 @@ Costs first_costs(std::span<const std::uint8_t> data) {
     counts.literals[code] = code < 265 ? 8 * share / static_cast<std::uint32_t>(code - 256) + 1 : share / 8 + 1;
   }
   counts.distances.fill(1);
-  return costs_of(counts, false);
+  return costs_of(counts, true);
 }
 
 void parse(std::span<const std::uint8_t> data, std::size_t begin, std::size_t end, const Matches& matches,
