@@ -359,7 +359,8 @@ def main(argv: list[str] | None = None) -> None:
     rows = measure_palettes(images, arguments.k, available(quantizers), arguments.repeat)
     print(table(rows, "palettes"), "\n", flush=True)
     elapsed_s = elapsed_by_threads(images, arguments.repeat)
-    print(f"two Python threads take {elapsed_s[2] / elapsed_s[1]:.2f} of one's time for all images, k = 256\n", flush=True)
+    share = elapsed_s[2] / elapsed_s[1]
+    print(f"two Python threads take {share:.2f} of one's time for all images, k = 256\n", flush=True)
     dithering: dict[str, Callable[[], Quantizer]] = {
         OURS: lambda: chromapress_dithered,
         "imagequant": lambda: imagequant(1.0),
