@@ -24,7 +24,7 @@ class BitWriter {
 };
 
 /// The numbers of tokens at which the blocks end that make the whole shortest, by the entropy of their codes, of about
-/// so many places.
+/// so many places. Neighbours that are shorter as one are joined.
 std::vector<std::size_t> block_ends(std::span<const Token> tokens, std::size_t places);
 /// About how long blocks with these ends are.
 std::size_t bits_of(std::span<const Token> tokens, std::span<const std::size_t> ends);

@@ -19,16 +19,17 @@ std::array<std::uint32_t, N> entropy_costs(const std::array<std::uint32_t, N>& c
     // What does not occur would cost a code of its own: as if it occurred half a time.
     const std::uint32_t all = log2_bits(2 * total + 1),
                         own = counts[i] == 0 ? 0 : log2_bits(2 * std::uint64_t{counts[i]});
-    // Roughly; it is there that rare codes are dear.
+    // Roughly: it is there that rare codes are dear. A block's costs, at most 2^20 times these, stay below 2^31.
     const std::uint32_t header = counts[i] == 0 ? 2 * kBit : kBit / counts[i];
-    costs[i] = std::clamp(all - own + (in_header ? header : 0), kBit, 20 * kBit);
+    costs[i] = in_header ? std::clamp(all - own + header, kBit, 20 * kBit) : std::clamp(all - own, kBit, 15 * kBit);
   }
   return costs;
 }
 
+constexpr std::size_t kLong = 24;  // lengths for which vectors pay
+
 // What a way costs and, below, the token at its end: the smaller number is the better way, which the processor finds
 // without a branch.
-constexpr std::size_t kLong = 24;  // lengths for which vectors pay
 using Way = std::int64_t;
 
 Way way(std::uint32_t cost, std::size_t length, std::size_t distance) {
