@@ -9,7 +9,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed
@@ -116,8 +116,10 @@ def versions() -> dict[str, str]:
     return {"chromapress": installed("chromapress"), "engine": engine.__version__, "pillow": PIL.__version__}
 
 
-def write_images(spark: SparkSession, rows: DataFrame, run: Run, target: VersionPaths) -> None:
-    """The published files: new ones from what compress left, kept ones from what ingest read."""
+def write_images(
+    spark: SparkSession, rows: DataFrame, run: Run, target: VersionPaths, outcomes: Collection[str]
+) -> None:
+    """The published files: new ones from what compress left, kept ones, if there are any, from what ingest read."""
     encoded = read(spark, run, "compress", COMPRESSED, "relative_path", "encoded")
     sources = read(spark, run, "ingest", INGESTED, "relative_path", "content")
     is_new = rows.outcome.isin([str(one) for one in Outcome if one.is_new_file])
@@ -127,8 +129,10 @@ def write_images(spark: SparkSession, rows: DataFrame, run: Run, target: Version
         .withColumnRenamed("encoded", "content")
         .join(small.where(is_new), "relative_path")
     )
-    kept = sources.join(small.where(~is_new & functions.col("published_path").isNotNull()), "relative_path")
-    files = new.unionByName(kept)
+    files = new
+    if any(Outcome(one).is_kept for one in outcomes):
+        kept = sources.join(small.where(~is_new & functions.col("published_path").isNotNull()), "relative_path")
+        files = new.unionByName(kept)
     images = target.images
     if run.config.publish.layout == "files":
 
@@ -156,7 +160,8 @@ def write_images(spark: SparkSession, rows: DataFrame, run: Run, target: Version
             )
         return _NOTHING.empty_table()
 
-    _run(files.groupBy("pack").applyInArrow(write_pack, from_arrow_schema(_NOTHING)))
+    packs = 1 + read_facts(run, "ingest")["bytes"] // _PACK_BYTES
+    _run(files.repartition(packs, "pack").groupBy("pack").applyInArrow(write_pack, from_arrow_schema(_NOTHING)))
 
 
 def write_manifest(rows: DataFrame, run: Run, target: VersionPaths) -> str:
@@ -257,13 +262,14 @@ def prune_runs(run: Run) -> None:
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     started = time.time()
     rows = manifest(spark, run).cache()
-    check_gates(run, {row.outcome: row["count"] for row in rows.groupBy("outcome").count().collect()})
+    counts = {row.outcome: row["count"] for row in rows.groupBy("outcome").count().collect()}
+    check_gates(run, counts)
     aside = run.partition.version(f"_aside-{paths.safe_run_id(run.run_id)}")
     run.store.delete(aside.base)
     version = write_manifest(rows, run, aside)
     target = run.partition.version(version)
     if not run.store.exists(target.run):
-        write_images(spark, rows, run, aside)
+        write_images(spark, rows, run, aside, counts)
         write_about(spark, run, aside, version, started)
         run.store.replace(aside.base, target.base)
     switch(run, version)

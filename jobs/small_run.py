@@ -36,7 +36,7 @@ def go_on(spark: SparkSession, run: Run) -> None:
     if read_facts(run, "ingest")["images"] > run.config.execution.one_session_up_to:
         return
     for stage, body in LATER.items():
-        configure(spark, run)
+        configure(spark, run, stage)
         started = time.time()
         try:
             facts = body(spark, run)

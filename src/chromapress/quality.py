@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.color import deltaE_ciede2000, rgb2lab
 
 from chromapress import engine
 from chromapress.config import Quality
@@ -59,6 +58,9 @@ def _packed(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def _percentile_95(a: NDArray[np.uint8], b: NDArray[np.uint8], counts: NDArray[np.int64]) -> float:
+    # Few datasets have a ceiling of CIEDE2000, and every worker would import this.
+    from skimage.color import deltaE_ciede2000, rgb2lab  # noqa: PLC0415
+
     lab_a, lab_b = (rgb2lab(premultiplied(rgba)[:, :3] / 255) for rgba in (a, b))
     differences = deltaE_ciede2000(lab_a, lab_b)
     order = np.argsort(differences, kind="stable")

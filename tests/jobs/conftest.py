@@ -64,7 +64,7 @@ def press_partition(spark: SparkSession) -> Callable[..., Run]:
             store.write(f"{partition.landing}/{path}", content)
         run = lake.Run(store, "set", partition, run_id, config)
         for stage, job in stages.items():
-            lake.configure(spark, run)
+            lake.configure(spark, run, stage)
             started = time.time()
             lake.keep_facts(run, stage, started, job.body(spark, run))
         return run
