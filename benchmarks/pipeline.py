@@ -1,7 +1,7 @@
 """The five stages as they run at night, beside loops around pngquant and around the engine on the same files.
 
 Time is start-up (of a handful of images) and a slope: seconds for each image more. An HDFS of its own is started for
-it, and ended; the stages are spark-submits as Airflow starts them, on local[2].
+it, and ended; the stages are spark-submits as Airflow starts them, on local[2] or another master.
 
     python -m benchmarks.pipeline --images DIR --counts 8 500 4000 --output build/bench
 """
@@ -27,10 +27,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from chromapress.config import parse
+from chromapress.config import DatasetConfig, parse
 from chromapress.paths import DEFAULT_ROOT, STAGES, DatasetPaths
 from chromapress.press import press
 from chromapress.publication import current
@@ -42,6 +44,7 @@ from stack.process import family
 PROJECT: Final = Path(__file__).parents[1]
 PARTITION: Final = "dt=2026-01-01"
 PROCESSES: Final = 2
+PACKED: Final = 200  # images of a pack, some 128 MB
 SAMPLE_S: Final = 0.2
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -63,8 +66,8 @@ class Measure:
     mse: float = 0.0  # squared error of a pixel, summed over its channels; mean over the first images
 
 
-def photographs(folder: Path) -> list[NDArray[np.uint8]]:
-    """A piece of 768x512 of each image that has one, turned where need be: uint8 [512, 768, 3]."""
+def photographs(folder: Path, width: int, height: int) -> list[NDArray[np.uint8]]:
+    """A piece of each image that has one of the size, turned where need be: uint8 [height, width, 3]."""
     found = []
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in (".png", ".jpg", ".jpeg"):
@@ -72,16 +75,16 @@ def photographs(folder: Path) -> list[NDArray[np.uint8]]:
                 pixels = np.asarray(image.convert("RGB"))
             if pixels.shape[0] > pixels.shape[1]:
                 pixels = pixels.transpose(1, 0, 2)
-            if pixels.shape[0] >= 512 and pixels.shape[1] >= 768:
-                found.append(pixels[:512, :768])
+            if pixels.shape[0] >= height and pixels.shape[1] >= width:
+                found.append(pixels[:height, :width])
     if not found:
-        raise SystemExit(f"{folder}: expected PNG or JPEG files of 768x512 pixels or more")
+        raise SystemExit(f"{folder}: expected PNG or JPEG files of {width}x{height} pixels or more")
     return found
 
 
-def variants(folder: Path, number: int, target: Path) -> list[Path]:
+def variants(folder: Path, number: int, target: Path, width: int = 768, height: int = 512) -> list[Path]:
     """So many different photographs from those of a folder: rolled, and shifted in level."""
-    sources = photographs(folder)
+    sources = photographs(folder, width, height)
     target.mkdir(parents=True, exist_ok=True)
 
     def make(index: int) -> Path:
@@ -90,7 +93,7 @@ def variants(folder: Path, number: int, target: Path) -> list[Path]:
             pixels = sources[index % len(sources)].astype(np.int16)
             if index >= len(sources):
                 random = np.random.default_rng(index)
-                pixels = np.roll(pixels, random.integers(0, 512, 2), (0, 1)) + random.integers(-6, 7, 3)
+                pixels = np.roll(pixels, random.integers(0, height, 2), (0, 1)) + random.integers(-6, 7, 3)
             aside = path.with_suffix(".part")
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(aside, "PNG", compress_level=3)
             aside.replace(path)
@@ -164,31 +167,47 @@ def namenode_objects(home: Home) -> int:
     return int(state["FilesTotal"]) + int(state["BlocksTotal"])
 
 
-def stages(home: Home, way: str, files: list[Path], config: dict[str, Any], log: Path) -> Iterator[Measure]:
+def land(files: list[Path], directory: str, config: DatasetConfig) -> None:
+    """Put the files into HDFS, as they are or packed."""
+    store = store_of()
+    if config.source.layout == "files":
+        with ThreadPoolExecutor(8) as writers:
+            list(writers.map(lambda path: store.write(f"{directory}/{path.name}", path.read_bytes()), files))
+        return
+    schema = pa.schema([("relative_path", pa.string()), ("content", pa.binary())])
+    for first in range(0, len(files), PACKED):
+        rows = [{"relative_path": path.name, "content": path.read_bytes()} for path in files[first : first + PACKED]]
+        with store.writer(f"{directory}/{first:06}.parquet") as sink:
+            pq.write_table(pa.Table.from_pylist(rows, schema), sink, compression="none", row_group_size=16)
+
+
+def stages(
+    home: Home, way: str, files: list[Path], settings: dict[str, Any], master: str, log: Path
+) -> Iterator[Measure]:
     """The five stages over the files, each measured, and all together."""
     dataset = f"bench-{len(files)}"
     partition = DatasetPaths(DEFAULT_ROOT, dataset).partition(PARTITION)
+    config = parse(settings, way)
     store = store_of()
-    with ThreadPoolExecutor(8) as writers:
-        list(writers.map(lambda path: store.write(f"{partition.landing}/{path.name}", path.read_bytes()), files))
+    land(files, partition.landing, config)
     objects = namenode_objects(home)
     environment = {**os.environ, **hdfs.environment(home), **spark.environment(home)}
     environment["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "jobs"), os.environ.get("PYTHONPATH", "")])
     rows = []
     for stage in STAGES:
         with tempfile.TemporaryDirectory() as events:
-            settings = {
+            conf = {
                 "spark.log.level": "WARN",
                 "spark.eventLog.enabled": "true",
                 "spark.eventLog.compress": "false",
                 "spark.eventLog.dir": f"file:{events}",
             }
-            submit = [str(Path(sys.executable).with_name("spark-submit")), "--master", f"local[{PROCESSES}]"]
+            submit = [str(Path(sys.executable).with_name("spark-submit")), "--master", master]
             submit += ["--driver-memory", "3g"]
-            submit += [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
+            submit += [part for key, value in conf.items() for part in ("--conf", f"{key}={value}")]
             job = [str(PROJECT / "jobs" / f"{stage}.py"), "--dataset", dataset, "--partition", PARTITION, "--run", way]
             if stage == "ingest":
-                job += ["--config", parse(config, way).canonical_json()]
+                job += ["--config", config.canonical_json()]
             wall, cpu, watch = timed([*submit, *job], environment, log)
             peaks = watch.peak_mb("java"), watch.peak_mb("python")
             rows.append(Measure(way, len(files), stage, wall, cpu, *peaks, shuffled(Path(events))))
@@ -259,17 +278,24 @@ def _children_cpu(pool: Any) -> float:
     return total / TICKS
 
 
+K256: Final[dict[str, Any]] = {
+    "palette": {"rule": "fixed", "k": 256, "candidates": []},
+    "compression": {"effort": 1},
+}
 CONFIGS: Final = {
-    "k=256": {"palette": {"rule": "fixed", "k": 256, "candidates": []}, "compression": {"effort": 1}},
+    "k=256": K256,
+    "k=256 packed": {**K256, "source": {"layout": "parquet"}, "publish": {"layout": "parquet"}},
     "silhouette_floor": {},
 }
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.pipeline", description=__doc__)
-    parser.add_argument("--images", type=Path, required=True, help="photographs of 768x512 or more")
+    parser.add_argument("--images", type=Path, required=True, help="photographs of that size or more")
     parser.add_argument("--counts", type=int, nargs="+", default=[8, 500, 4000])
     parser.add_argument("--ways", nargs="+", choices=CONFIGS, default=list(CONFIGS))
+    parser.add_argument("--master", default=f"local[{PROCESSES}]", help="Spark's (%(default)s)")
+    parser.add_argument("--size", type=int, nargs=2, default=[768, 512], help="width and height (%(default)s)")
     parser.add_argument("--output", type=Path, default=Path("build/bench"))
     return parser.parse_args()
 
@@ -278,7 +304,9 @@ def main() -> None:
     args = parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     log = args.output / "pipeline.log"
-    files = variants(args.images, max(args.counts), args.output / "photographs")
+    width, height = args.size
+    made = args.output / f"photographs-{width}x{height}"
+    files = variants(args.images, max(args.counts), made, width, height)
     measures: list[Measure] = []
 
     def tell(measure: Measure) -> None:
@@ -303,7 +331,7 @@ def main() -> None:
             for count in args.counts:
                 some = files[:count]
                 for way in args.ways:
-                    for measure in stages(home, way, some, CONFIGS[way], log):
+                    for measure in stages(home, way, some, CONFIGS[way], args.master, log):
                         tell(measure)
                     tell(engine_loop(way, some, CONFIGS[way]))
                 tell(pngquant_loop(some, log))

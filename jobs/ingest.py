@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from lake import PARTITION_BYTES, GateError, Run, map_rows, run_stage, write
+from lake import PARTITION_BYTES, GateError, Run, in_batches, map_rows, run_stage, write
+from packs import RowGroup, check_paths, read_row_group, row_groups
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from chromapress.config import DatasetConfig, Limits
 from chromapress.decode import Undecodable, check_size, decode
@@ -23,7 +25,8 @@ from chromapress.tables import INGESTED
 # A file that HDFS could not give is asked for again: a DataNode that went away is replaced by then.
 _READ_AGAIN_AFTER_S = (1, 4)
 
-_LISTED = pa.schema([("part", pa.int32()), ("relative_path", pa.string()), ("size_bytes", pa.int64())])
+_FILES = pa.schema([("part", pa.int32()), ("relative_path", pa.string()), ("size_bytes", pa.int64())])
+_ROW_GROUPS = pa.schema([("part", pa.int32()), ("path", pa.string()), ("number", pa.int32())])
 
 
 def landing(run: Run) -> str:
@@ -47,31 +50,52 @@ def list_files(uri: str, config: DatasetConfig) -> list[File]:
     return sorted(found, key=lambda file: file.relative_path)
 
 
-def part_numbers(files: Sequence[File], partitions: int | None, cores: int) -> tuple[int, list[int]]:
-    """How many Spark partitions, and the one of each file: about the same number of bytes in each.
+def part_numbers(sizes_bytes: Sequence[int], partitions: int | None, cores: int) -> tuple[int, list[int]]:
+    """How many Spark partitions, and the one of each piece of work: about the same number of bytes in each.
 
     Without a configured number, by size, and at least one for each core: large JPEGs decode to many pixels.
     """
-    sizes = np.array([file.size_bytes for file in files], np.float64) + 1
+    sizes = np.array(sizes_bytes, np.float64) + 1
     total = float(sizes.sum())
     wanted = partitions or max(cores, -(-int(total) // PARTITION_BYTES))
-    number = min(wanted, len(files))
+    number = min(wanted, len(sizes))
     middles = np.cumsum(sizes) - sizes / 2
     return number, np.minimum(middles * number // total, number - 1).astype(int).tolist()
 
 
 def ingest(spark: SparkSession, files: Sequence[File], uri: str, config: DatasetConfig) -> DataFrame:
     """One row for each file, tables.INGESTED."""
-    number, parts = part_numbers(files, config.execution.partitions, spark.sparkContext.defaultParallelism)
-    listed = pa.table(
-        [parts, [file.relative_path for file in files], [file.size_bytes for file in files]], schema=_LISTED
-    )
+    sizes = [file.size_bytes for file in files]
+    number, parts = part_numbers(sizes, config.execution.partitions, spark.sparkContext.defaultParallelism)
+    listed = pa.table([parts, [file.relative_path for file in files], sizes], schema=_FILES)
     limits = config.limits
 
     def row(listed_row: dict[str, Any]) -> dict[str, Any]:
         return ingest_file(uri, File(listed_row["relative_path"], listed_row["size_bytes"]), limits)
 
     return map_rows(spark.createDataFrame(listed).repartitionById(number, "part"), INGESTED, row)
+
+
+def ingest_packs(spark: SparkSession, groups: Sequence[RowGroup], uri: str, config: DatasetConfig) -> DataFrame:
+    """One row for each row of the packs below a directory, tables.INGESTED."""
+    sizes = [group.size_bytes for group in groups]
+    number, parts = part_numbers(sizes, config.execution.partitions, spark.sparkContext.defaultParallelism)
+    listed = pa.table([parts, [group.pack for group in groups], [group.number for group in groups]], schema=_ROW_GROUPS)
+    limits = config.limits
+
+    def rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
+        source, path = open_source(uri)
+        for batch in batches:
+            for group in batch.to_pylist():
+                pack = f"{path.rstrip('/')}/{group['path']}"
+                for name, content in read_row_group(source, pack, group["number"]):
+                    yield ingest_content(name, content or b"", limits)
+
+    def mapped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return in_batches(rows(batches), INGESTED)
+
+    frame = spark.createDataFrame(listed).repartitionById(number, "part")
+    return frame.mapInArrow(mapped, from_arrow_schema(INGESTED))
 
 
 def ingest_file(uri: str, file: File, limits: Limits) -> dict[str, Any]:
@@ -81,13 +105,20 @@ def ingest_file(uri: str, file: File, limits: Limits) -> dict[str, Any]:
         check_size(file.size_bytes, limits)
         source, path = open_source(uri)
         content = _read(source, f"{path.rstrip('/')}/{file.relative_path}")
-        row |= {"size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        try:
-            decoded = decode(content, limits)
-        except Undecodable as told:
-            return row | _ended(told, content)
     except Undecodable as told:
         return row | _ended(told, None)
+    return ingest_content(file.relative_path, content, limits)
+
+
+def ingest_content(relative_path: str | None, content: bytes, limits: Limits) -> dict[str, Any]:
+    """The row of a file that has been read."""
+    row: dict[str, Any] = {"relative_path": relative_path, "size_bytes": len(content)}
+    try:
+        check_size(len(content), limits)
+        row["sha256"] = hashlib.sha256(content).hexdigest()
+        decoded = decode(content, limits)
+    except Undecodable as told:
+        return row | _ended(told, content)
     height, width = decoded.pixels.shape[:2]
     colors, counts = Histogram.of(decoded.pixels).packed()
     return row | {
@@ -123,8 +154,17 @@ def _ended(told: Undecodable, content: bytes | None) -> dict[str, Any]:
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     uri = landing(run)
     files = list_files(uri, run.config)
-    write(ingest(spark, files, uri, run.config), run, "ingest")
-    return {"images": len(files), "bytes": sum(file.size_bytes for file in files), "source": uri}
+    images = len(files)
+    if run.config.source.layout == "files":
+        write(ingest(spark, files, uri, run.config), run, "ingest")
+    else:
+        groups = row_groups(uri, files)
+        images = sum(group.rows for group in groups)
+        if not images:
+            raise GateError(f"nothing has landed: the packs in {uri} are empty")
+        write(ingest_packs(spark, groups, uri, run.config), run, "ingest")
+        check_paths(spark, run)
+    return {"images": images, "bytes": sum(file.size_bytes for file in files), "source": uri}
 
 
 if __name__ == "__main__":

@@ -39,6 +39,11 @@ class Source(_Section):
         min_length=1,
         description="Where images come from: 'landing' (the dataset's landing partition in HDFS) or a directory URI.",
     )
+    layout: Literal["files", "parquet"] = Field(
+        "files",
+        description="Images land as files, or packed: Parquet files with the columns relative_path and content, as "
+        "publish.layout 'parquet' makes them.",
+    )
     ready_marker: str | None = Field(
         None, pattern=r"^[^/]+$", description="Wait until this file is in the partition too, such as _READY."
     )

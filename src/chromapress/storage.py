@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import IO, Any, Final, Protocol
 
 import fsspec
 import hdfs_native
@@ -47,6 +47,8 @@ class Source(Protocol):
         """All files below a directory, hidden ones too, in no particular order."""
 
     def read(self, path: str) -> bytes: ...
+    def reader(self, path: str) -> IO[bytes] | io.RawIOBase:
+        """A file to read here and there; close it."""
 
 
 class Hdfs:
@@ -95,7 +97,6 @@ class Hdfs:
             return bytes(reader.read())
 
     def reader(self, path: str) -> io.RawIOBase:
-        """A file to read here and there; close it."""
         return self._client.read(path)
 
     def write(self, path: str, content: bytes) -> None:
@@ -205,6 +206,10 @@ class S3:
         with self._fs.open_input_stream(path) as stream:
             return bytes(stream.read())
 
+    def reader(self, path: str) -> IO[bytes]:
+        reader: IO[bytes] = self._fs.open_input_file(path)
+        return reader
+
 
 class Elsewhere:
     """Any other store that fsspec knows, to read from."""
@@ -229,6 +234,10 @@ class Elsewhere:
     def read(self, path: str) -> bytes:
         content: bytes = self._fs.cat_file(path)
         return content
+
+    def reader(self, path: str) -> IO[bytes]:
+        reader: IO[bytes] = self._fs.open(path, "rb")
+        return reader
 
 
 @functools.cache
