@@ -156,7 +156,6 @@ def test_the_form_holds_every_parameter_of_a_run_and_changes_nothing_when_left_a
         ("palette.k", 1),
         ("palette.k", "16"),
         ("palette.rule", "best"),
-        ("palette.candidates", []),
         ("palette.candidates", [1000]),
         ("palette.protected", ["red"]),
         ("quality.min_psnr_db", -3),
