@@ -25,8 +25,8 @@ from chromapress.tables import INGESTED
 # A file that HDFS could not give is asked for again: a DataNode that went away is replaced by then.
 _READ_AGAIN_AFTER_S = (1, 4)
 
-_FILES = pa.schema([("part", pa.int32()), ("relative_path", pa.string()), ("size_bytes", pa.int64())])
-_ROW_GROUPS = pa.schema([("part", pa.int32()), ("path", pa.string()), ("number", pa.int32())])
+_FILES = pa.schema([("relative_path", pa.string()), ("size_bytes", pa.int64())])
+_ROW_GROUPS = pa.schema([("path", pa.string()), ("number", pa.int32())])
 
 
 def landing(run: Run) -> str:
@@ -63,24 +63,29 @@ def part_numbers(sizes_bytes: Sequence[int], partitions: int | None, cores: int)
     return number, np.minimum(middles * number // total, number - 1).astype(int).tolist()
 
 
+def spread(spark: SparkSession, work: pa.Table, sizes_bytes: Sequence[int], config: DatasetConfig) -> DataFrame:
+    """The pieces of work, in Spark partitions by part_numbers."""
+    cores = spark.sparkContext.defaultParallelism
+    number, parts = part_numbers(sizes_bytes, config.execution.partitions, cores)
+    numbered = work.append_column("part", pa.array(parts, pa.int32()))
+    return spark.createDataFrame(numbered).repartitionById(number, "part")
+
+
 def ingest(spark: SparkSession, files: Sequence[File], uri: str, config: DatasetConfig) -> DataFrame:
     """One row for each file, tables.INGESTED."""
     sizes = [file.size_bytes for file in files]
-    number, parts = part_numbers(sizes, config.execution.partitions, spark.sparkContext.defaultParallelism)
-    listed = pa.table([parts, [file.relative_path for file in files], sizes], schema=_FILES)
+    listed = pa.table([[file.relative_path for file in files], sizes], schema=_FILES)
     limits = config.limits
 
     def row(listed_row: dict[str, Any]) -> dict[str, Any]:
         return ingest_file(uri, File(listed_row["relative_path"], listed_row["size_bytes"]), limits)
 
-    return map_rows(spark.createDataFrame(listed).repartitionById(number, "part"), INGESTED, row)
+    return map_rows(spread(spark, listed, sizes, config), INGESTED, row)
 
 
 def ingest_packs(spark: SparkSession, groups: Sequence[RowGroup], uri: str, config: DatasetConfig) -> DataFrame:
     """One row for each row of the packs below a directory, tables.INGESTED."""
-    sizes = [group.size_bytes for group in groups]
-    number, parts = part_numbers(sizes, config.execution.partitions, spark.sparkContext.defaultParallelism)
-    listed = pa.table([parts, [group.pack for group in groups], [group.number for group in groups]], schema=_ROW_GROUPS)
+    listed = pa.table([[group.pack for group in groups], [group.number for group in groups]], schema=_ROW_GROUPS)
     limits = config.limits
 
     def rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
@@ -94,8 +99,8 @@ def ingest_packs(spark: SparkSession, groups: Sequence[RowGroup], uri: str, conf
     def mapped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return in_batches(rows(batches), INGESTED)
 
-    frame = spark.createDataFrame(listed).repartitionById(number, "part")
-    return frame.mapInArrow(mapped, from_arrow_schema(INGESTED))
+    work = spread(spark, listed, [group.size_bytes for group in groups], config)
+    return work.mapInArrow(mapped, from_arrow_schema(INGESTED))
 
 
 def ingest_file(uri: str, file: File, limits: Limits) -> dict[str, Any]:

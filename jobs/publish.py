@@ -160,6 +160,7 @@ def write_images(
             )
         return _NOTHING.empty_table()
 
+    # As many parts as packs at most: those of the manifest, whose rows are small, would be too few.
     packs = 1 + read_facts(run, "ingest")["bytes"] // _PACK_BYTES
     _run(files.repartition(packs, "pack").groupBy("pack").applyInArrow(write_pack, from_arrow_schema(_NOTHING)))
 
