@@ -149,25 +149,37 @@ cp::Clustering kmeans(const py::array& colors, const py::array& counts, std::int
   return without_gil([&] { return cp::kmeans(histogram.view(), options); });
 }
 
-std::vector<cp::ScoredClustering> curve(const py::array& colors, const py::array& counts,
-                                        const std::vector<std::int64_t>& ks, const std::optional<py::array>& protected_,
-                                        const std::string& color_space, std::int64_t threads) {
-  const HistogramArrays histogram(colors, counts);
-  std::optional<Rows4<std::uint8_t>> protected_rows;
-  if (protected_) protected_rows.emplace(*protected_, "protected");
-  std::vector<std::size_t> sizes;
-  for (const std::int64_t k : ks) {
-    if (k < 1 || k > 256) throw py::value_error("k must be from 1 to 256");
-    sizes.push_back(static_cast<std::size_t>(k));
+// With the arrays that it reads.
+class Curve {
+ public:
+  Curve(const py::array& colors, const py::array& counts, const std::optional<py::array>& protected_colors,
+        const std::string& color_space)
+      : histogram_(colors, counts) {
+    if (protected_colors) protected_.emplace(*protected_colors, "protected");
+    cp::KMeansOptions options{
+        .start = {}, .protected_colors = {}, .space = space_of(color_space), .max_iterations = {}};
+    if (protected_) options.protected_colors = protected_->rows<cp::Rgba>();
+    without_gil([&] { curve_.emplace(histogram_.view(), options); });
   }
-  cp::KMeansOptions options{.start = {},
-                            .protected_colors = {},
-                            .space = space_of(color_space),
-                            .max_iterations = {},
-                            .threads = threads_of(threads)};
-  if (protected_rows) options.protected_colors = protected_rows->rows<cp::Rgba>();
-  return without_gil([&] { return cp::curve(histogram.view(), sizes, options); });
-}
+  [[nodiscard]] cp::Clustering finest() const {
+    return without_gil([&] { return curve_->finest(); });
+  }
+  [[nodiscard]] std::vector<cp::ScoredClustering> scored(const std::vector<std::int64_t>& ks,
+                                                         std::int64_t threads) const {
+    std::vector<std::size_t> sizes;
+    for (const std::int64_t k : ks) {
+      if (k < 1 || k > 256) throw py::value_error("k must be from 1 to 256");
+      sizes.push_back(static_cast<std::size_t>(k));
+    }
+    const std::size_t count = threads_of(threads);
+    return without_gil([&] { return curve_->scored(sizes, count); });
+  }
+
+ private:
+  HistogramArrays histogram_;
+  std::optional<Rows4<std::uint8_t>> protected_;
+  std::optional<cp::Curve> curve_;
+};
 
 std::vector<cp::Rgba> palette_of(const cp::Clustering& c) {
   std::vector<cp::Rgba> palette;
@@ -230,8 +242,20 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
       .def_readonly("silhouette", &cp::ScoredClustering::silhouette)
       .def_readonly("error", &cp::ScoredClustering::error);
 
-  m.def("curve", &curve, py::arg("colors"), py::arg("counts"), py::arg("ks"), py::kw_only(),
-        py::arg("protected") = py::none(), py::arg("color_space") = "srgb", py::arg("threads") = 1);
+  py::class_<Curve>(m, "Curve", py::is_final())
+      .def(py::init<const py::array&, const py::array&, const std::optional<py::array>&, const std::string&>(),
+           py::arg("colors"), py::arg("counts"), py::kw_only(), py::arg("protected") = py::none(),
+           py::arg("color_space") = "srgb")
+      .def_property_readonly("finest", &Curve::finest)
+      .def("scored", &Curve::scored, py::arg("ks"), py::kw_only(), py::arg("threads") = 1);
+
+  m.def(
+      "curve",
+      [](const py::array& colors, const py::array& counts, const std::vector<std::int64_t>& ks,
+         const std::optional<py::array>& protected_colors, const std::string& color_space,
+         std::int64_t threads) { return Curve(colors, counts, protected_colors, color_space).scored(ks, threads); },
+      py::arg("colors"), py::arg("counts"), py::arg("ks"), py::kw_only(), py::arg("protected") = py::none(),
+      py::arg("color_space") = "srgb", py::arg("threads") = 1);
 
   m.def(
       "silhouette",

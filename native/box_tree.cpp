@@ -127,6 +127,13 @@ std::vector<GroupRange> parts_of(const BoxTree& tree, std::size_t parts) {
   return ranges;
 }
 
+Points without_points(const BoxTree& tree) {
+  Points points;
+  points.groups = tree.groups;
+  points.kinds = tree.kinds;
+  return points;
+}
+
 template <std::size_t D>
 void add_halves(const BoxTree& tree, const Box& leaf, Points& points) {
   std::array<Totals, 1u << D> parts{};
@@ -145,18 +152,18 @@ void add_halves(const BoxTree& tree, const Box& leaf, Points& points) {
 }  // namespace
 
 Points points_of_leaves(const BoxTree& tree) {
-  Points points;
+  Points points = without_points(tree);
   for (const Box& leaf : tree.leaves) points.totals.push_back(leaf.totals);
-  for (const Box& group : tree.groups) points.ends.push_back(group.end);
   add_means(points);
   return points;
 }
 
 Points points_of_halved_leaves(const BoxTree& tree) {
-  Points points;
+  Points points = without_points(tree);
   points.totals.reserve(4 * tree.leaves.size());
   const Box& opaque = tree.kinds[static_cast<std::size_t>(Kind::opaque)];
   for (std::size_t g = 0; g < tree.groups.size(); ++g) {
+    points.groups[g].begin = static_cast<std::uint32_t>(points.size());
     for (std::size_t l = tree.groups[g].begin; l < tree.groups[g].end; ++l) {
       if (g >= opaque.begin && g < opaque.end) {
         add_halves<3>(tree, tree.leaves[l], points);
@@ -164,17 +171,41 @@ Points points_of_halved_leaves(const BoxTree& tree) {
         add_halves<4>(tree, tree.leaves[l], points);
       }
     }
-    points.ends.push_back(static_cast<std::uint32_t>(points.size()));
+    points.groups[g].end = static_cast<std::uint32_t>(points.size());
   }
   add_means(points);
   return points;
 }
 
 Points points_of_colors(const BoxTree& tree) {
-  Points points;
+  Points points = without_points(tree);
   points.totals.resize(tree.size());
   for (std::size_t i = 0; i < tree.size(); ++i) points.totals[i].add(tree.weight[i], tree.point(i));
-  for (const Box& group : tree.groups) points.ends.push_back(tree.leaves[group.end - 1].end);
+  for (Box& group : points.groups) {
+    group.end = tree.leaves[group.end - 1].end;
+    group.begin = tree.leaves[group.begin].begin;
+  }
+  add_means(points);
+  return points;
+}
+
+Points points_of_clusters(std::span<const Totals> clusters, std::span<const Kind> kinds) {
+  Points points;
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    Box group;
+    group.begin = static_cast<std::uint32_t>(points.size());
+    for (std::size_t j = 0; j < clusters.size(); ++j) {
+      if (kinds[j] != static_cast<Kind>(kind) || !(clusters[j].weight > 0)) continue;
+      const Point mean = clusters[j].mean();
+      if (points.size() == group.begin) group.lo = group.hi = mean;
+      include(group, {0, 0, mean, mean, clusters[j]});
+      points.totals.push_back(clusters[j]);
+    }
+    group.end = static_cast<std::uint32_t>(points.size());
+    const auto begin = static_cast<std::uint32_t>(points.groups.size());
+    if (group.end > group.begin) points.groups.push_back(group);
+    points.kinds[kind] = over_children(points.groups, begin, points.groups.size());
+  }
   add_means(points);
   return points;
 }

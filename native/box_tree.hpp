@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "histogram.hpp"
@@ -58,20 +59,23 @@ struct BoxTree {
   }
 };
 
-/// Points that stand for colours: the means of leaves, of parts of them, or the colours themselves, in the order of the
-/// tree.
+/// Points that stand for colours: the means of leaves, of parts of them, of clusters, or the colours themselves.
 struct Points {
   std::array<std::vector<float>, 4> mean;  // padded for vector loads
   std::vector<Totals> totals;
-  std::vector<std::uint32_t> ends;  // where each group's points end
+  std::vector<Box> groups;        // runs of points
+  std::array<Box, kKinds> kinds;  // runs of groups
 
   [[nodiscard]] std::size_t size() const { return totals.size(); }
 };
 
+/// In the order of the tree, as the next two.
 Points points_of_leaves(const BoxTree& tree);
 /// One for each part that is not empty when a leaf is cut in the middle of each axis.
 Points points_of_halved_leaves(const BoxTree& tree);
 Points points_of_colors(const BoxTree& tree);
+/// One for each cluster that is not empty, of the colours of its kind.
+Points points_of_clusters(std::span<const Totals> clusters, std::span<const Kind> kinds);
 
 /// The tree does not depend on the number of threads.
 BoxTree build_box_tree(const HistogramView& view, ColorSpace space, std::size_t threads = 1);

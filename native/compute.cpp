@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
   write(h.colors);
   write(h.counts);
   KMeansOptions options{.start = {}, .protected_colors = {}, .space = space, .max_iterations = {}, .threads = threads};
-  const std::vector<ScoredClustering> scored = curve({h.colors, h.counts}, {&k, 1}, options);
+  const std::vector<ScoredClustering> scored = Curve({h.colors, h.counts}, options).scored({&k, 1}, threads);
   const Clustering& c = scored[0].clustering;
   write(c.centres);
   write(c.labels);

@@ -26,32 +26,57 @@ double error_of(const HistogramView& view, const BoxTree& tree, std::span<const 
   return error;
 }
 
+KMeansOptions for_finest(KMeansOptions options) {
+  if (!options.start.empty()) throw std::invalid_argument("a curve has no start");
+  options.k = kMaxColors;
+  options.max_iterations = {};
+  return options;
+}
+
+std::vector<Kind> kinds_of(std::span<const Centre> centres) {
+  std::vector<Kind> kinds;
+  for (const Centre& c : centres) kinds.push_back(c.kind);
+  return kinds;
+}
+
 }  // namespace
 
-std::vector<ScoredClustering> curve(const HistogramView& view, std::span<const std::size_t> ks,
-                                    const KMeansOptions& options) {
+Curve::Curve(const HistogramView& view, const KMeansOptions& options)
+    : kmeans_(view, for_finest(options)),
+      finest_(kmeans_.cluster()),
+      merges_(finest_.centres, finest_.clusters.totals, options.protected_colors.size()),
+      coarse_(points_of_clusters(finest_.clusters.totals, kinds_of(finest_.centres))) {
+  if (options.space != ColorSpace::srgb) elsewhere_ = build_box_tree(view, ColorSpace::srgb);
+}
+
+KMeans::Result Curve::cluster(std::size_t k) const {
+  const std::size_t fixed = kmeans_.options().protected_colors.size();
+  if (k < 1 || k > kMaxColors) throw std::invalid_argument("k must be from 1 to 256");
+  if (k < fixed) throw std::invalid_argument("there are more protected colors than k");
+  if (k >= finest_.centres.size()) return finest_;
+  std::vector<Centre> start = merges_.centres(k);
+  start.resize(k);  // the protected colours alone, where these are k
+  return kmeans_.cluster_quickly(std::move(start), coarse_);
+}
+
+std::vector<ScoredClustering> Curve::scored(std::span<const std::size_t> ks, std::size_t threads) const {
   if (ks.empty()) throw std::invalid_argument("there must be at least one k");
-  if (!options.start.empty()) throw std::invalid_argument("a curve has no start");
-  KMeansOptions of_each = options;
-  of_each.threads = 1;  // each k has a thread
-  const KMeans kmeans(view, of_each, ks);
-  const bool is_srgb = options.space == ColorSpace::srgb;
-  const BoxTree elsewhere = is_srgb ? BoxTree{} : build_box_tree(view, ColorSpace::srgb);
+  const BoxTree& tree = kmeans_.tree();
   std::vector<ScoredClustering> candidates(ks.size());
-  in_parallel(ks.size(), thread_count(options.threads), [&](std::size_t n) {
-    const KMeans::Result result = kmeans.cluster(ks[n]);
+  in_parallel(ks.size(), thread_count(threads), [&](std::size_t n) {
+    const KMeans::Result result = cluster(ks[n]);
     ScoredClustering& candidate = candidates[n];
-    candidate.clustering = kmeans.clustering(result);
+    candidate.clustering = kmeans_.clustering(result);
     std::vector<Rgba> palette;
     for (const Point& p : candidate.clustering.centres) palette.push_back(to_straight(p));
-    candidate.error = error_of(view, kmeans.tree(), palette);
-    if (is_srgb) {
-      candidate.silhouette = silhouette(kmeans.tree(), result.labels);
+    candidate.error = error_of(kmeans_.histogram(), tree, palette);
+    if (tree.space == ColorSpace::srgb) {
+      candidate.silhouette = silhouette(tree, result.clusters.labels);
       return;
     }
-    std::vector<std::uint8_t> labels(elsewhere.size());
-    for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = candidate.clustering.labels[elsewhere.order[i]];
-    candidate.silhouette = silhouette(elsewhere, labels);
+    std::vector<std::uint8_t> labels(elsewhere_.size());
+    for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = candidate.clustering.labels[elsewhere_.order[i]];
+    candidate.silhouette = silhouette(elsewhere_, labels);
   });
   return candidates;
 }

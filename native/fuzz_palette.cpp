@@ -3,12 +3,23 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "curve.hpp"
 #include "kmeans.hpp"
 #include "map.hpp"
 #include "quality.hpp"
 #include "silhouette.hpp"
 
 using namespace chromapress;
+
+namespace {
+
+Clustering scored_by_the_curve(const HistogramView& view, const KMeansOptions& options) {
+  const ScoredClustering scored = Curve(view, options).scored({&options.k, 1}, 1)[0];
+  if (scored.silhouette < -1 || scored.silhouette > 1 || !(scored.error >= 0)) std::abort();
+  return scored.clustering;
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 8) return 0;
@@ -27,7 +38,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       h.colors.begin(), h.colors.begin() + static_cast<std::ptrdiff_t>(std::min(protected_count, h.colors.size())));
   Clustering c;
   try {
-    c = kmeans(view, {.k = k, .start = {}, .protected_colors = protected_colors, .space = space, .max_iterations = {}});
+    const KMeansOptions options{
+        .k = k, .start = {}, .protected_colors = protected_colors, .space = space, .max_iterations = {}};
+    c = data[4] % 2 == 0 ? kmeans(view, options) : scored_by_the_curve(view, options);
   } catch (const std::invalid_argument&) {
     return 0;  // k is less than the kinds of colour need
   }

@@ -20,14 +20,12 @@ void require(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
-void check(const HistogramView& view, const KMeansOptions& options, std::span<const std::size_t> ks) {
+void check(const HistogramView& view, const KMeansOptions& options) {
   validate(view);
   require(!view.colors.empty(), "the histogram is empty");
-  for (const std::size_t k : ks) {
-    require(k >= 1 && k <= kMaxColors, "k must be from 1 to 256");
-    require(options.protected_colors.size() <= k, "there are more protected colors than k");
-    require(options.start.empty() || options.start.size() == k, "start must have k centres");
-  }
+  require(options.k >= 1 && options.k <= kMaxColors, "k must be from 1 to 256");
+  require(options.protected_colors.size() <= options.k, "there are more protected colors than k");
+  require(options.start.empty() || options.start.size() == options.k, "start must have k centres");
   require(options.tolerance >= 0, "tolerance must be at least 0");
   for (const Point& p : options.start) {
     for (const double v : p) require(v >= 0 && v <= 255, "start must lie within 0 to 255");
@@ -58,6 +56,10 @@ std::size_t kinds_in(const HistogramView& histogram) {
   std::array<bool, kKinds> seen{};
   for (const Rgba c : histogram.colors) seen[static_cast<std::size_t>(kind_of(c))] = true;
   return static_cast<std::size_t>(std::count(seen.begin(), seen.end(), true));
+}
+
+void require_movable(const HistogramView& rest, std::size_t movable) {
+  require(kinds_in(rest) <= movable, "k is too small: transparent, translucent and opaque colors need a centre each");
 }
 
 // `weighted_square`: the sum of weight * |x|^2 over the colours.
@@ -115,12 +117,6 @@ void move_to_means(std::vector<Centre>& centres, std::span<const Totals> totals,
   }
 }
 
-std::vector<Totals> totals_of(const BoxTree& tree, std::span<const std::uint8_t> labels, std::size_t k) {
-  std::vector<Totals> totals(k);
-  for (std::size_t i = 0; i < tree.size(); ++i) totals[labels[i]].add(tree.weight[i], tree.point(i));
-  return totals;
-}
-
 // Lloyd until the tolerance or the limit. Returns the iterations done.
 std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, std::size_t fixed, std::size_t max_iterations,
                   double tolerance) {
@@ -130,7 +126,7 @@ std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, std::size_t
   }
   std::size_t iterations = 0;
   while (iterations < max_iterations) {
-    const std::vector<Totals> totals = nearest_totals(tree, centres);
+    const std::vector<Totals> totals = nearest_clusters(tree, centres).totals;
     // Each reseeding takes inertia away, so that this ends.
     if (reseed_empty(tree, centres, totals, fixed)) continue;
     const double inertia = inertia_of(weighted_square, centres, totals);
@@ -144,29 +140,18 @@ std::size_t lloyd(const BoxTree& tree, std::vector<Centre>& centres, std::size_t
 
 }  // namespace
 
-KMeans::KMeans(const HistogramView& view, const KMeansOptions& options, std::span<const std::size_t> ks)
-    : view_(view), options_(options) {
-  check(view, options, ks);
+KMeans::KMeans(const HistogramView& view, const KMeansOptions& options) : view_(view), options_(options) {
+  check(view, options);
   tree_ = build_box_tree(view, options.space, thread_count(options.threads));
-  const std::size_t fixed = options.protected_colors.size(), most = *std::max_element(ks.begin(), ks.end());
-  unprotected_ = fixed == 0 ? Histogram{} : unprotected(view, options.protected_colors);
-  const std::size_t colors = fixed == 0 ? tree_.size() : unprotected_.colors.size();
-  if (!options.start.empty() || most == fixed) return;
-  if (colors > *std::min_element(ks.begin(), ks.end()) - fixed) {
-    if (fixed == 0) {
-      cuts_.emplace(tree_, most);
-    } else {
-      cuts_.emplace(build_box_tree({unprotected_.colors, unprotected_.counts}, options.space), most - fixed);
-    }
-    refinement_.emplace(tree_, ks);
-  }
+  if (!options.protected_colors.empty()) unprotected_ = unprotected(view, options.protected_colors);
+  if (options.start.empty()) refinement_.emplace(tree_, options.k);
 }
 
 // The protected colours, then the others: the rest of the histogram itself if it is small enough, the centres that were
 // given, or Wu's.
-std::vector<Centre> KMeans::start(std::size_t k) const {
+std::vector<Centre> KMeans::start() const {
   std::vector<Centre> centres;
-  const std::size_t fixed = options_.protected_colors.size(), movable = k - fixed;
+  const std::size_t fixed = options_.protected_colors.size(), movable = options_.k - fixed;
   for (const Rgba c : options_.protected_colors) centres.push_back(centre_of(premultiply(c), options_.space));
   const HistogramView rest = fixed == 0 ? view_ : HistogramView{unprotected_.colors, unprotected_.counts};
   if (rest.colors.size() <= movable) {
@@ -174,49 +159,67 @@ std::vector<Centre> KMeans::start(std::size_t k) const {
   } else if (!options_.start.empty()) {
     for (const Point& p : options_.start.subspan(fixed)) centres.push_back(centre_of(p, options_.space));
   } else if (movable > 0) {
-    require(kinds_in(rest) <= movable, "k is too small: transparent, translucent and opaque colors need a centre each");
-    for (const Centre& c : cuts_->centres(movable)) centres.push_back(c);
+    require_movable(rest, movable);
+    const std::vector<Centre> cut = wu_centres(fixed == 0 ? tree_ : build_box_tree(rest, options_.space), movable);
+    centres.insert(centres.end(), cut.begin(), cut.end());
   }
   check_kinds(tree_, centres);
   return centres;
 }
 
-KMeans::Result KMeans::cluster(std::size_t k) const {
+Clusters KMeans::nearest(std::vector<Centre>& centres) const {
+  Clusters clusters = nearest_clusters(tree_, centres);
+  while (reseed_empty(tree_, centres, clusters.totals, options_.protected_colors.size())) {
+    clusters = nearest_clusters(tree_, centres);
+  }
+  return clusters;
+}
+
+KMeans::Result KMeans::cluster() const {
   constexpr std::size_t kIterationsFromOwnStart = 0, kIterationsFromGivenStart = 20;
   const std::size_t fixed = options_.protected_colors.size();
   const bool own_start = options_.start.empty();
-  Result result{.centres = start(k), .labels = {}, .iterations = 0};
+  Result result{.centres = start(), .clusters = {}, .iterations = 0};
   std::vector<Centre>& centres = result.centres;
   if (own_start && tree_.size() > centres.size() && centres.size() > fixed) (*refinement_)(centres, fixed);
   result.iterations =
       lloyd(tree_, centres, fixed,
             options_.max_iterations.value_or(own_start ? kIterationsFromOwnStart : kIterationsFromGivenStart),
             options_.tolerance);
-  result.labels = nearest_labels(tree_, centres);
-  while (reseed_empty(tree_, centres, totals_of(tree_, result.labels, centres.size()), fixed)) {
-    result.labels = nearest_labels(tree_, centres);
+  result.clusters = nearest(centres);
+  return result;
+}
+
+KMeans::Result KMeans::cluster_quickly(std::vector<Centre> centres, const Points& coarse) const {
+  const std::size_t fixed = options_.protected_colors.size();
+  if (centres.size() > fixed) {
+    require_movable(fixed == 0 ? view_ : HistogramView{unprotected_.colors, unprotected_.counts},
+                    centres.size() - fixed);
   }
+  check_kinds(tree_, centres);
+  if (centres.size() > fixed) refinement_->quick(centres, fixed, coarse);
+  Result result{.centres = std::move(centres), .clusters = {}, .iterations = 0};
+  result.clusters = nearest(result.centres);
+  move_to_means(result.centres, result.clusters.totals, fixed);
   return result;
 }
 
 Clustering KMeans::clustering(const Result& result) const {
   Clustering clustering{
       .centres = {}, .labels = std::vector<std::uint8_t>(tree_.size()), .sizes = {}, .iterations = result.iterations};
-  std::vector<double> sizes(result.centres.size());  // whole numbers
   for (std::size_t i = 0; i < tree_.size(); ++i) {
-    const std::uint8_t label = result.labels[i];
+    const std::uint8_t label = result.clusters.labels[i];
     clustering.labels[tree_.order[i]] = label;
-    sizes[label] += tree_.weight[i];
     clustering.inertia += tree_.weight[i] * squared_distance(tree_.point(i), result.centres[label].at);
   }
-  clustering.sizes.assign(sizes.begin(), sizes.end());
+  for (const Totals& t : result.clusters.totals) clustering.sizes.push_back(static_cast<std::int64_t>(t.weight));
   for (const Centre& c : result.centres) clustering.centres.push_back(from_space(c.at, options_.space));
   return clustering;
 }
 
 Clustering kmeans(const HistogramView& view, const KMeansOptions& options) {
-  const KMeans one(view, options, {&options.k, 1});
-  return one.clustering(one.cluster(options.k));
+  const KMeans one(view, options);
+  return one.clustering(one.cluster());
 }
 
 }  // namespace chromapress

@@ -36,35 +36,41 @@ struct Clustering {
 /// an error.
 Clustering kmeans(const HistogramView& view, const KMeansOptions& options);
 
-/// Several clusterings of one histogram, each as kmeans() makes it, which share what they can. What is given to the
-/// constructor must outlive it.
+/// The parts of kmeans(). What is given to the constructor must outlive it.
 class KMeans {
  public:
   struct Result {
     std::vector<Centre> centres;
-    std::vector<std::uint8_t> labels;  // in the tree's order
+    Clusters clusters;
     std::size_t iterations = 0;
   };
 
-  /// ks: those that will be asked for, at least one; options.k does not count. Throws as kmeans().
-  KMeans(const HistogramView& view, const KMeansOptions& options, std::span<const std::size_t> ks);
+  /// Throws as kmeans().
+  KMeans(const HistogramView& view, const KMeansOptions& options);
 
   KMeans(const KMeans&) = delete;
   KMeans& operator=(const KMeans&) = delete;
 
   [[nodiscard]] const BoxTree& tree() const { return tree_; }
-  [[nodiscard]] Result cluster(std::size_t k) const;
+  [[nodiscard]] const HistogramView& histogram() const { return view_; }
+  [[nodiscard]] const KMeansOptions& options() const { return options_; }
+  [[nodiscard]] Result cluster() const;
   [[nodiscard]] Clustering clustering(const Result& result) const;
 
+  /// As cluster(), for fewer centres: `coarse` are the clusters of a result, and `centres` some of its centres after
+  /// mergers. The centres come back as the means of clusters that they were nearest to. Throws where they cannot serve
+  /// every kind of colour that occurs.
+  [[nodiscard]] Result cluster_quickly(std::vector<Centre> centres, const Points& coarse) const;
+
  private:
-  [[nodiscard]] std::vector<Centre> start(std::size_t k) const;
+  [[nodiscard]] std::vector<Centre> start() const;
+  [[nodiscard]] Clusters nearest(std::vector<Centre>& centres) const;
 
   HistogramView view_;
   KMeansOptions options_;
   BoxTree tree_;
   Histogram unprotected_;
-  std::optional<WuCuts> cuts_;
-  std::optional<Refinement> refinement_;
+  std::optional<Refinement> refinement_;  // unless there is a start
 };
 
 }  // namespace chromapress

@@ -233,17 +233,18 @@ void take_kept(const Candidates& from, const std::uint8_t* kept, Candidates& to)
 
 // visit(g, opaque, candidates) for each of some groups.
 template <typename Visit>
-void for_each_group(const BoxTree& tree, std::span<const Centre> centres, GroupRange range, Visit visit) {
+void for_each_group(std::span<const Box> groups, std::span<const Box, kKinds> kinds, std::span<const Centre> centres,
+                    GroupRange range, Visit visit) {
   Candidates all{}, of_group{};
   std::array<std::uint8_t, kMaxColors> kept;
   for (std::size_t k = 0; k < kKinds; ++k) {
     const auto kind = static_cast<Kind>(k);
-    const std::size_t begin = std::max<std::size_t>(tree.kinds[k].begin, range.begin);
-    const std::size_t end = std::min<std::size_t>(tree.kinds[k].end, range.end);
+    const std::size_t begin = std::max<std::size_t>(kinds[k].begin, range.begin);
+    const std::size_t end = std::min<std::size_t>(kinds[k].end, range.end);
     if (begin >= end) continue;
     take_visible(centres, kind, all);
     for (std::size_t g = begin; g < end; ++g) {
-      of_group.size = rule_out(tree.groups[g], kind == Kind::opaque, all, kept.data());
+      of_group.size = rule_out(groups[g], kind == Kind::opaque, all, kept.data());
       take_kept(all, kept.data(), of_group);
       visit(g, kind == Kind::opaque, of_group);
     }
@@ -255,7 +256,7 @@ void for_each_group(const BoxTree& tree, std::span<const Centre> centres, GroupR
 template <typename Whole, typename Single>
 void walk(const BoxTree& tree, std::span<const Centre> centres, GroupRange range, Whole whole, Single single) {
   std::array<std::uint8_t, kMaxColors> kept;
-  for_each_group(tree, centres, range, [&](std::size_t g, bool opaque, const Candidates& of_group) {
+  for_each_group(tree.groups, tree.kinds, centres, range, [&](std::size_t g, bool opaque, const Candidates& of_group) {
     const Box& group = tree.groups[g];
     if (of_group.size == 1) {
       whole(group, tree.leaves[group.begin].begin, tree.leaves[group.end - 1].end, of_group.id[0]);
@@ -283,7 +284,7 @@ Point best_place(Kind kind, const Totals& totals) {
   return mean;
 }
 
-std::vector<Totals> nearest_totals(const BoxTree& tree, std::span<const Centre> centres) {
+Clusters nearest_clusters(const BoxTree& tree, std::span<const Centre> centres) {
   std::vector<std::uint8_t> labels(tree.size());
   std::vector<std::vector<Totals>> totals(tree.parts.size());
   in_parallel(tree.parts.size(), tree.threads, [&](std::size_t part) {
@@ -291,7 +292,10 @@ std::vector<Totals> nearest_totals(const BoxTree& tree, std::span<const Centre> 
     sums.resize(centres.size());
     walk(
         tree, centres, tree.parts[part],
-        [&](const Box& box, std::size_t, std::size_t, std::uint8_t centre) { sums[centre].add(box.totals); },
+        [&](const Box& box, std::size_t begin, std::size_t end, std::uint8_t centre) {
+          std::memset(&labels[begin], centre, end - begin);
+          sums[centre].add(box.totals);
+        },
         [&](std::size_t begin, std::size_t end, bool opaque, const std::uint8_t* ids, std::size_t count) {
           label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
           for (std::size_t i = begin; i < end; ++i) sums[labels[i]].add(tree.weight[i], tree.point(i));
@@ -300,7 +304,7 @@ std::vector<Totals> nearest_totals(const BoxTree& tree, std::span<const Centre> 
   for (std::size_t part = 1; part < totals.size(); ++part) {
     for (std::size_t j = 0; j < centres.size(); ++j) totals[0][j].add(totals[part][j]);
   }
-  return std::move(totals[0]);
+  return {std::move(labels), std::move(totals[0])};
 }
 
 std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres) {
@@ -309,8 +313,7 @@ std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Ce
     walk(
         tree, centres, tree.parts[part],
         [&](const Box&, std::size_t begin, std::size_t end, std::uint8_t centre) {
-          std::fill(labels.begin() + static_cast<std::ptrdiff_t>(begin),
-                    labels.begin() + static_cast<std::ptrdiff_t>(end), centre);
+          std::memset(&labels[begin], centre, end - begin);
         },
         [&](std::size_t begin, std::size_t end, bool opaque, const std::uint8_t* ids, std::size_t count) {
           label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
@@ -342,13 +345,14 @@ std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> 
   return least;
 }
 
-std::vector<std::uint8_t> nearest_to_points(const BoxTree& tree, const Points& points,
-                                            std::span<const Centre> centres) {
+std::vector<std::uint8_t> nearest_to_points(const Points& points, std::span<const Centre> centres) {
   std::vector<std::uint8_t> labels(points.size());
-  const GroupRange all{0, tree.groups.size()};
-  for_each_group(tree, centres, all, [&](std::size_t g, bool opaque, const Candidates& of_group) {
-    label_points(points.mean, g == 0 ? 0 : points.ends[g - 1], points.ends[g], opaque, of_group, labels.data());
-  });
+  const GroupRange all{0, points.groups.size()};
+  for_each_group(points.groups, points.kinds, centres, all,
+                 [&](std::size_t g, bool opaque, const Candidates& of_group) {
+                   const Box& group = points.groups[g];
+                   label_points(points.mean, group.begin, group.end, opaque, of_group, labels.data());
+                 });
   return labels;
 }
 

@@ -21,11 +21,16 @@ struct Centre {
 /// Where a centre of a kind is best for some colours: at their mean, but opaque and transparent ones keep their alpha.
 Point best_place(Kind kind, const Totals& totals);
 
-/// The totals of the colours nearest to each centre (the first of equals). A colour sees only centres that it
-/// `may_become`, of which there must be one. At most 256 centres.
-std::vector<Totals> nearest_totals(const BoxTree& tree, std::span<const Centre> centres);
+struct Clusters {
+  std::vector<std::uint8_t> labels;  // for each colour, in the tree's order, its centre
+  std::vector<Totals> totals;        // for each centre, of its colours
+};
 
-/// For each colour, in the tree's order, the nearest centre (the first of equals).
+/// The colours nearest to each centre (the first of equals). A colour sees only centres that it `may_become`, of which
+/// there must be one. At most 256 centres.
+Clusters nearest_clusters(const BoxTree& tree, std::span<const Centre> centres);
+
+/// The labels alone.
 std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres);
 
 /// For each colour, in the tree's order, the distance to the nearest centre that is not its own, of whatever kind;
@@ -34,6 +39,6 @@ std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> 
                                    std::span<const std::uint8_t> own);
 
 /// For each point the nearest centre that it may become, near ties either way.
-std::vector<std::uint8_t> nearest_to_points(const BoxTree& tree, const Points& points, std::span<const Centre> centres);
+std::vector<std::uint8_t> nearest_to_points(const Points& points, std::span<const Centre> centres);
 
 }  // namespace chromapress

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <span>
+#include <tuple>
 
 namespace chromapress {
 namespace {
@@ -143,33 +144,32 @@ void step(Centre& centre, const Totals& totals, double factor) {
 }
 
 // A pass over points, as if all colours that one stands for were its mean. Returns the totals that it found.
-std::vector<Totals> pass_over(const BoxTree& tree, const Points& points, std::vector<Centre>& centres,
-                              std::size_t first, double factor) {
-  const std::vector<std::uint8_t> labels = nearest_to_points(tree, points, centres);
+std::vector<Totals> pass_over(const Points& points, std::vector<Centre>& centres, std::size_t first, double factor) {
+  const std::vector<std::uint8_t> labels = nearest_to_points(points, centres);
   std::vector<Totals> totals(centres.size());
   for (std::size_t i = 0; i < labels.size(); ++i) totals[labels[i]].add(points.totals[i]);
   for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], totals[j], factor);
   return totals;
 }
 
-std::vector<Moments> moments_over(const BoxTree& tree, const Points& points, std::span<const Centre> centres) {
-  const std::vector<std::uint8_t> labels = nearest_to_points(tree, points, centres);
+std::vector<Moments> moments_over(const Points& points, std::span<const Centre> centres) {
+  const std::vector<std::uint8_t> labels = nearest_to_points(points, centres);
   std::vector<Moments> moments(centres.size());
   for (std::size_t i = 0; i < labels.size(); ++i) moments[labels[i]].add(points.totals[i]);
   return moments;
 }
 
 // A pass of Lloyd over points, then swaps; returns how many.
-std::size_t swap_over(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first) {
-  const std::vector<Moments> moments = moments_over(tree, points, centres);
+std::size_t swap_over(const Points& points, std::vector<Centre>& centres, std::size_t first) {
+  const std::vector<Moments> moments = moments_over(points, centres);
   for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], moments[j].totals, 1);
   return swap_centres(centres, moments, first);
 }
 
-// A few passes; returns the squared error after them, up to what all centres have in common.
-double settle(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first) {
-  for (const double factor : {1.0, kRelaxation, kRelaxation}) pass_over(tree, points, centres, first, factor);
-  const std::vector<Totals> totals = pass_over(tree, points, centres, first, 1);
+// Passes, and one of Lloyd; returns the squared error after them, up to what all centres have in common.
+double settle(const Points& points, std::vector<Centre>& centres, std::size_t first, std::span<const double> passes) {
+  for (const double factor : passes) pass_over(points, centres, first, factor);
+  const std::vector<Totals> totals = pass_over(points, centres, first, 1);
   double error = 0;
   for (std::size_t j = 0; j < centres.size(); ++j) {
     double dot = 0;
@@ -179,33 +179,47 @@ double settle(const BoxTree& tree, const Points& points, std::vector<Centre>& ce
   return error;
 }
 
-// Swaps one by one, each kept if it lowers the error over the points; those that promise most first.
-void try_swaps(const BoxTree& tree, const Points& points, std::vector<Centre>& centres, std::size_t first,
-               std::size_t trials) {
+struct Swap {
+  double gain;
+  const Split* split;
+  const Merge* merge;
+};
+
+// The `count` swaps that promise most.
+std::vector<Swap> best_swaps(const Moves& moves, std::size_t count) {
+  std::vector<Swap> swaps;
+  // Of a split after these, the best swaps of `count` splits before it are better, but for two that its merge rules
+  // out.
+  const std::size_t splits = std::min(moves.splits.size(), count + 2);
+  for (const Split& split : std::span(moves.splits).first(splits)) {
+    for (const Merge& merge : moves.merges) {
+      if (split.cluster == merge.into || split.cluster == merge.freed) continue;
+      swaps.push_back({split.gain - merge.cost, &split, &merge});
+    }
+  }
+  count = std::min(count, swaps.size());
+  std::partial_sort(
+      swaps.begin(), swaps.begin() + static_cast<std::ptrdiff_t>(count), swaps.end(), [](const Swap& a, const Swap& b) {
+        return a.gain != b.gain ? a.gain > b.gain : std::tie(a.split, a.merge) < std::tie(b.split, b.merge);
+      });
+  swaps.resize(count);
+  return swaps;
+}
+
+// Swaps one by one, each kept if it lowers the error over the points after some passes; those that promise most first.
+void try_swaps(const Points& points, std::vector<Centre>& centres, std::size_t first, std::size_t trials,
+               std::span<const double> passes) {
   if (trials == 0) return;
-  double least = settle(tree, points, centres, first);
+  double least = settle(points, centres, first, passes);
   for (bool improved = true; improved && trials > 0;) {
     improved = false;
-    const std::vector<Moments> moments = moments_over(tree, points, centres);
-    const auto [splits, merges] = moves_of(centres, moments, first);
-    struct Pair {
-      double gain;
-      const Split* split;
-      const Merge* merge;
-    };
-    std::vector<Pair> pairs;
-    for (const Split& split : splits) {
-      for (const Merge& merge : merges) {
-        if (split.cluster == merge.into || split.cluster == merge.freed) continue;
-        pairs.push_back({split.gain - merge.cost, &split, &merge});
-      }
-    }
-    std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.gain > b.gain; });
-    for (const Pair& pair : pairs) {
-      if (trials-- == 0) return;
+    const std::vector<Moments> moments = moments_over(points, centres);
+    const Moves moves = moves_of(centres, moments, first);
+    for (const Swap& swap : best_swaps(moves, trials)) {
+      --trials;
       std::vector<Centre> moved = centres;
-      apply(*pair.split, *pair.merge, moments, moved);
-      const double error = settle(tree, points, moved, first);
+      apply(*swap.split, *swap.merge, moments, moved);
+      const double error = settle(points, moved, first, passes);
       if (error >= least) continue;
       least = error;
       centres.swap(moved);
@@ -216,18 +230,16 @@ void try_swaps(const BoxTree& tree, const Points& points, std::vector<Centre>& c
 }
 
 void pass_over_colors(const BoxTree& tree, std::vector<Centre>& centres, std::size_t first, double factor) {
-  const std::vector<Totals> totals = nearest_totals(tree, centres);
+  const std::vector<Totals> totals = nearest_clusters(tree, centres).totals;
   for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], totals[j], factor);
 }
 
 // With so many points to a centre, what they blur makes no difference, or little to the first rounds.
-constexpr std::size_t kLeaves = 100, kHalves = 20, kLeavesAtFirst = 4;
+constexpr std::size_t kLeaves = 100, kHalves = 20, kLeavesAtFirst = 4, kClusters = 2;
 
 }  // namespace
 
-Refinement::Refinement(const BoxTree& tree, std::span<const std::size_t> ks)
-    : tree_(tree), leaves_(points_of_leaves(tree)) {
-  const std::size_t most = *std::max_element(ks.begin(), ks.end());
+Refinement::Refinement(const BoxTree& tree, std::size_t most) : tree_(tree), leaves_(points_of_leaves(tree)) {
   if (leaves_.size() >= kLeaves * most) return;
   halves_ = points_of_halved_leaves(tree);
   if (halves_.size() < kHalves * most) colors_ = points_of_colors(tree);
@@ -251,14 +263,25 @@ void Refinement::operator()(std::vector<Centre>& centres, std::size_t first) con
   const Points& at_first = leaves_.size() >= kLeavesAtFirst * centres.size() ? leaves_ : points;
   // Where a pass is cheap, swaps are looked for longer.
   for (int round = 0; round < (&points == &leaves_ ? 8 : 3); ++round) {
-    pass_over(tree_, at_first, centres, first, 1);
-    if (swap_over(tree_, at_first, centres, first) == 0) break;
+    pass_over(at_first, centres, first, 1);
+    if (swap_over(at_first, centres, first) == 0) break;
   }
-  for (int pass = 0; pass < 3; ++pass) pass_over(tree_, points, centres, first, kRelaxation);
-  swap_over(tree_, points, centres, first);
-  for (int pass = 0; pass < 2; ++pass) pass_over(tree_, points, centres, first, kRelaxation);
-  try_swaps(tree_, points, centres, first, trials_for(points, centres.size()));
+  for (int pass = 0; pass < 3; ++pass) pass_over(points, centres, first, kRelaxation);
+  swap_over(points, centres, first);
+  for (int pass = 0; pass < 2; ++pass) pass_over(points, centres, first, kRelaxation);
+  try_swaps(points, centres, first, trials_for(points, centres.size()), std::array{1.0, kRelaxation, kRelaxation});
   for (const double factor : {kRelaxation, kRelaxation, 1.0}) pass_over_colors(tree_, centres, first, factor);
+}
+
+void Refinement::quick(std::vector<Centre>& centres, std::size_t first, const Points& coarse) const {
+  // More trials take longer than they help.
+  constexpr std::size_t kMostTrials = 32, kTrialsTimesCentres = 1024;
+  const std::size_t k = centres.size();
+  if (coarse.size() >= kClusters * k) {
+    try_swaps(coarse, centres, first, std::min(kMostTrials, kTrialsTimesCentres / k), std::array{kRelaxation});
+    for (int pass = 0; pass < 2; ++pass) pass_over(coarse, centres, first, kRelaxation);
+  }
+  for (int pass = 0; pass < 2; ++pass) pass_over(points_for(k), centres, first, kRelaxation);
 }
 
 }  // namespace chromapress

@@ -14,16 +14,16 @@ namespace {
 
 // The mean squared distance from x to the pixels of a cluster is |x - mean|^2 + variance: a centre whose offset is the
 // variance, however many pixels the cluster has. Which cluster but one's own is the nearest is then a power diagram.
-struct Clusters {
+struct Spread {
   std::vector<Centre> centres;
   std::vector<double> weights;
   std::array<std::uint8_t, kMaxColors> of_label{};  // labels that are used, numbered from 0
 };
 
-Clusters clusters_of(const BoxTree& tree, std::span<const std::uint8_t> labels) {
+Spread clusters_of(const BoxTree& tree, std::span<const std::uint8_t> labels) {
   std::array<Totals, kMaxColors> totals{};
   for (std::size_t i = 0; i < tree.size(); ++i) totals[labels[i]].add(tree.weight[i], tree.point(i));
-  Clusters clusters;
+  Spread clusters;
   for (std::size_t label = 0; label < kMaxColors; ++label) {
     if (!(totals[label].weight > 0)) continue;
     clusters.of_label[label] = static_cast<std::uint8_t>(clusters.centres.size());
@@ -53,7 +53,7 @@ double silhouette(const HistogramView& view, std::span<const std::uint8_t> label
 }
 
 double silhouette(const BoxTree& tree, std::span<const std::uint8_t> labels) {
-  const Clusters clusters = clusters_of(tree, labels);
+  const Spread clusters = clusters_of(tree, labels);
   if (clusters.centres.size() < 2) return std::numeric_limits<double>::quiet_NaN();
   std::vector<std::uint8_t> own(tree.size());
   for (std::size_t i = 0; i < tree.size(); ++i) own[i] = clusters.of_label[labels[i]];

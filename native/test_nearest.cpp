@@ -37,7 +37,8 @@ void matches_the_definition(std::size_t channels, std::size_t k, ColorSpace spac
     centres.push_back({at, kind_of(at), offsets * static_cast<double>(random() % 100)});
   }
   const std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
-  const std::vector<Totals> totals = nearest_totals(tree, centres);
+  const auto [same_labels, totals] = nearest_clusters(tree, centres);
+  CHECK(same_labels == labels);
   std::vector<double> weight(centres.size());
   for (std::size_t i = 0; i < tree.size(); ++i) {
     CHECK(labels[i] == by_definition(tree.point(i), kind_of(tree.point(i)), centres));

@@ -93,20 +93,16 @@ std::vector<Item> items_of(const BoxTree& tree, Kind kind, bool use_leaves) {
 
 }  // namespace
 
-WuCuts::WuCuts(const BoxTree& tree, std::size_t most) : most_by_leaves_(tree.leaves.size() / kLeavesPerCentre) {
-  if (most_by_leaves_ > 0) by_leaves_ = cut(tree, std::min(most, most_by_leaves_), true);
-  if (most > most_by_leaves_) by_colors_ = cut(tree, most, false);
-}
-
-WuCuts::History WuCuts::cut(const BoxTree& tree, std::size_t most, bool use_leaves) {
+std::vector<Centre> wu_centres(const BoxTree& tree, std::size_t k) {
+  const bool use_leaves = tree.leaves.size() >= kLeavesPerCentre * k;
   std::array<std::vector<Item>, kKinds> items;
   std::vector<Part> parts;
-  History history;
+  std::vector<Kind> kinds;  // of the parts
   for (std::size_t kind = 0; kind < kKinds; ++kind) {
     if (!tree.has(static_cast<Kind>(kind))) continue;
     items[kind] = items_of(tree, static_cast<Kind>(kind), use_leaves);
     parts.push_back(make_part(items[kind]));
-    history.first.push_back({parts.back().totals.mean(), static_cast<Kind>(kind), 0});
+    kinds.push_back(static_cast<Kind>(kind));
   }
 
   // Positions in `parts`, greatest gain first, then the oldest.
@@ -115,7 +111,7 @@ WuCuts::History WuCuts::cut(const BoxTree& tree, std::size_t most, bool use_leav
   };
   std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(less)> queue(less);
   for (std::size_t i = 0; i < parts.size(); ++i) queue.push(i);
-  while (parts.size() < most && !queue.empty()) {
+  while (parts.size() < k && !queue.empty()) {
     const std::size_t i = queue.top();
     queue.pop();
     const Part part = parts[i];
@@ -125,21 +121,12 @@ WuCuts::History WuCuts::cut(const BoxTree& tree, std::size_t most, bool use_leav
     const auto left = static_cast<std::size_t>(middle - part.items.begin());
     parts[i] = make_part(part.items.first(left));
     parts.push_back(make_part(part.items.subspan(left)));
-    history.cuts.push_back({i, parts[i].totals.mean(), parts.back().totals.mean()});
+    kinds.push_back(kinds[i]);
     queue.push(i);
     queue.push(parts.size() - 1);
   }
-  return history;
-}
-
-std::vector<Centre> WuCuts::centres(std::size_t k) const {
-  const History& history = k <= most_by_leaves_ ? by_leaves_ : by_colors_;
-  std::vector<Centre> centres = history.first;
-  for (const Cut& cut : history.cuts) {
-    if (centres.size() >= k) break;
-    centres[cut.part].at = cut.left;
-    centres.push_back({cut.right, centres[cut.part].kind, 0});
-  }
+  std::vector<Centre> centres;
+  for (std::size_t i = 0; i < parts.size(); ++i) centres.push_back({parts[i].totals.mean(), kinds[i], 0});
   return centres;
 }
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chromapress import engine
-from chromapress.choice import Choice, Verdict, choose, least_colors, protected_colors
+from chromapress.choice import Choice, Verdict, choose, least_colors, measured
 from chromapress.config import Compression, DatasetConfig, Limits, Quality, with_parameters
 from chromapress.decode import Undecodable, decode
 from chromapress.encoding import encode
-from chromapress.histogram import Histogram
+from chromapress.histogram import Histogram, for_choice
 from chromapress.lossy import lossy_files
 from chromapress.press import under_floor
 from chromapress.quality import histogram_delta_e
@@ -125,10 +125,8 @@ def _centres(preview: Preview, k: int) -> NDArray[np.float64]:
     for candidate in preview.choice.curve:
         if candidate.k == k:
             return candidate.centres
-    histogram, palette = preview.histogram, preview.config.palette
-    return engine.kmeans(
-        histogram.colors, histogram.counts, k, protected=protected_colors(palette), color_space=palette.color_space
-    ).centres
+    (one,) = measured(for_choice([preview.histogram]), [k], preview.config.palette, preview.config.quality)
+    return one.centres
 
 
 def _without_floor(config: DatasetConfig) -> DatasetConfig:

@@ -7,6 +7,7 @@ k is refined to the exact number.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ RULES: Final[tuple[str, ...]] = ("fixed", "silhouette", "silhouette_floor", "qua
 
 # Between neighbouring candidates no further apart than this, every k is tried; flat graphics live down there.
 _EXHAUSTIVE_GAP: Final = 16
+# So often the gap below the floor's winner is cut where the floor probably is, which mostly ends it; then in halves.
+_INTERPOLATIONS: Final = 3
 # Silhouette and floor disagree strongly where one wants so many times the colours of the other.
 _DISAGREEMENT: Final = 4
 
@@ -87,11 +90,22 @@ def protected_colors(palette: Palette) -> NDArray[np.uint8] | None:
 
 def measured(histogram: Histogram, ks: Sequence[int], palette: Palette, quality: Quality) -> list[Candidate]:
     """Cluster a histogram of at least as many colours, for each k, and say what that is worth."""
+    return _scored(curve_of(histogram, palette), histogram, ks, palette, quality)
+
+
+def curve_of(histogram: Histogram, palette: Palette) -> engine.Curve:
+    """The clusterings that a choice is made from."""
+    return engine.Curve(
+        histogram.colors, histogram.counts, protected=protected_colors(palette), color_space=palette.color_space
+    )
+
+
+def _scored(
+    curve: engine.Curve, histogram: Histogram, ks: Sequence[int], palette: Palette, quality: Quality
+) -> list[Candidate]:
     if not ks:
         return []
-    scored = engine.curve(
-        histogram.colors, histogram.counts, ks, protected=protected_colors(palette), color_space=palette.color_space
-    )
+    scored = curve.scored(ks)
     return [
         Candidate(
             k,
@@ -128,13 +142,19 @@ def candidates_for(histogram: Histogram, palette: Palette, flat: FlatColors) -> 
     return [k for k in sorted({max(k, least) for k in wanted}) if 2 <= k <= colors]
 
 
-def count_flat(histogram: Histogram, palette: Palette) -> FlatColors:
-    """The flat colours of a histogram; none are looked for where there is nothing to choose from."""
+def count_flat(histogram: Histogram, palette: Palette, curve: engine.Curve | None = None) -> FlatColors:
+    """The flat colours of a histogram; none are looked for where there is nothing to choose from.
+
+    curve: curve_of the two, where there is one already.
+    """
     if not palette.candidates:
         return FlatColors(0, 0.0)
     centres, sizes = premultiplied(histogram.colors), histogram.counts
     if len(histogram) > engine.MAX_COLORS:
-        fine = engine.kmeans(histogram.colors, histogram.counts, engine.MAX_COLORS)
+        if curve is not None and not palette.protected and palette.color_space == "srgb":
+            fine = curve.finest
+        else:
+            fine = engine.kmeans(histogram.colors, histogram.counts, engine.MAX_COLORS)
         centres, sizes = fine.centres, fine.sizes
     return flat_colors(
         centres, sizes, least_area_percent=palette.least_area_percent, least_distance=palette.least_distance
@@ -147,11 +167,12 @@ def choose(histogram: Histogram, palette: Palette, quality: Quality) -> Choice:
     Of more than EXACT_COLORS colours, the choice is made on cells of them.
     """
     histogram = for_choice([histogram])
+    clusterings = curve_of(histogram, palette)
 
     def tried(ks: Sequence[int]) -> list[Candidate]:
-        return measured(histogram, ks, palette, quality)
+        return _scored(clusterings, histogram, ks, palette, quality)
 
-    flat = count_flat(histogram, palette)
+    flat = count_flat(histogram, palette, clusterings)
     curve = tried(candidates_for(histogram, palette, flat))
     colors = len(histogram)
     if colors > max(palette.largest_k, least_colors(histogram, palette)):
@@ -269,16 +290,32 @@ def _fewest(
     quality: Quality,
     tried: Measure,
 ) -> int:
-    """The fewest colours that reach the floor: it rises with k, so that the gap below k is halved and halved."""
+    """The fewest colours that reach the floor: quality rises with k, so that the gap below k is made smaller."""
     below = grid[max(grid.index(k) - 1, 0)]
-    while k - below > 1:
+    for step in itertools.count():
+        if k - below <= 1:
+            break
         middle = (below + k) // 2
+        if step < _INTERPOLATIONS:
+            middle = _crossing(known[below], known[k], quality)
         (known[middle],) = tried([middle])
         if reached(known[middle].psnr_db, known[middle].delta_e, None, quality):
             k = middle
         else:
             below = middle
     return k
+
+
+def _crossing(below: Candidate, above: Candidate, quality: Quality) -> int:
+    """The k between two candidates that probably reaches the floor: quality is nearly linear in the logarithm of k."""
+    shares = [0.0]
+    if quality.min_psnr_db is not None and below.psnr_db < above.psnr_db < math.inf:
+        shares.append((quality.min_psnr_db - below.psnr_db) / (above.psnr_db - below.psnr_db))
+    if quality.max_delta_e is not None and (below.delta_e or 0) > (above.delta_e or 0):
+        fall = (below.delta_e or 0) - (above.delta_e or 0)
+        shares.append(((below.delta_e or 0) - quality.max_delta_e) / fall)
+    crossing = below.k * math.exp(min(max(shares), 1.0) * math.log(above.k / below.k))
+    return min(max(math.ceil(crossing), below.k + 1), above.k - 1)
 
 
 def _reason(winner: Candidate, palette: Palette, quality: Quality, of_floor: int | None, flat: FlatColors) -> str:

@@ -95,6 +95,34 @@ class ScoredClustering:
         """Sum over pixels of the squared distance, in the clustering space, to the entry of its rounded palette that
         `map_colors` takes in `color_space`."""
 
+@final
+class Curve:
+    """The clusterings of one histogram for any number of colours, quickly: the finest is that of `kmeans`, the others
+    come of it. It keeps the arrays that it is given; they must not change.
+
+    The clusters of the finest are merged two by two, swaps of centres are tried over what they stand for, and a few
+    passes end at the means. The error is that of `kmeans`, a percent more or less. A clustering depends on its k, not
+    on what else is asked for.
+    """
+
+    def __init__(
+        self,
+        colors: NDArray[np.uint8],
+        counts: NDArray[np.int64],
+        *,
+        protected: NDArray[np.uint8] | None = None,
+        color_space: str = "srgb",
+    ) -> None: ...
+    @property
+    def finest(self) -> Clustering:
+        """What `kmeans` gives for MAX_COLORS."""
+    def scored(self, ks: Sequence[int], *, threads: int = 1) -> list[ScoredClustering]:
+        """For each of `ks`, at least one, a clustering with its exact silhouette and error. k as in `kmeans`.
+
+        Its centres are the means of its clusters, each of which is of the colours that were nearest to it one step
+        before; those of the finest are as `kmeans` gives them.
+        """
+
 def curve(
     colors: NDArray[np.uint8],
     counts: NDArray[np.int64],
@@ -104,8 +132,7 @@ def curve(
     color_space: str = "srgb",
     threads: int = 1,
 ) -> list[ScoredClustering]:
-    """For each of `ks`, at least one, what `kmeans` gives, with its silhouette and error: the same results, in half the
-    time, since the clusterings share what they can."""
+    """`Curve(…).scored(ks)`."""
 
 def silhouette(colors: NDArray[np.uint8], counts: NDArray[np.int64], labels: NDArray[np.uint8]) -> float:
     """Mean silhouette over the *pixels* (-1 to 1), squared Euclidean in the clustering space, exact.

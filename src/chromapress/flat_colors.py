@@ -44,20 +44,32 @@ def flat_colors(
     levels, count as one.
     """
     area = sizes / sizes.sum()
-    squared = np.square(centres[:, None] - centres).sum(axis=2)
+    squared = sum((np.square(channel[:, None] - channel) for channel in centres.T), np.zeros(()))
     density = np.exp(squared / (-2 * (least_distance / 4) ** 2)) @ area
-    neighbours = squared <= (least_distance / 2) ** 2
-    peak = np.full(len(centres), -1)  # of each centre, the centre at the top of its hill
-    for one in np.argsort(-density, kind="stable"):
-        peaks = np.unique(peak[neighbours[one] & (peak >= 0)])
-        if not len(peaks):
-            peak[one] = one
-            continue
-        highest = peaks[np.argmax(density[peaks])]
-        shallow = peaks[density[one] > _VALLEY * density[peaks]]
-        peak[np.isin(peak, shallow)] = highest
-        peak[one] = highest
+    peak = np.array(_peaks(density, squared <= (least_distance / 2) ** 2))
     areas = np.bincount(peak, weights=area, minlength=len(centres))
     counts = areas[peak] >= least_area_percent / 100
     near = squared[np.arange(len(centres)), peak] <= least_distance**2
     return FlatColors(len(np.unique(peak[counts])), float(area[counts & near].sum()))
+
+
+def _peaks(density: NDArray[np.float64], neighbours: NDArray[np.bool_]) -> list[int]:
+    """Of each centre, the centre at the top of its hill: from the densest down, each joins its neighbours' highest."""
+    heights = density.tolist()
+    places, others = (one.tolist() for one in neighbours.nonzero())
+    near: list[list[int]] = [[] for _ in heights]
+    for place, other in zip(places, others, strict=True):
+        near[place].append(other)
+    peak = [-1] * len(heights)
+    hills: dict[int, list[int]] = {}  # a peak's centres
+    for one in np.argsort(-density, kind="stable").tolist():
+        peaks = sorted({peak[other] for other in near[one]} - {-1})
+        highest = max(peaks, key=heights.__getitem__, default=one)
+        for other in peaks:
+            if other != highest and heights[one] > _VALLEY * heights[other]:
+                hills[highest] += hills[other]
+                for joined in hills.pop(other):
+                    peak[joined] = highest
+        hills.setdefault(highest, []).append(one)
+        peak[one] = highest
+    return peak

@@ -46,7 +46,7 @@ def test_nonsense_is_refused(a: Any, b: Any, c: Any, k: int, number: float, thre
     accepts(engine.merge, [(a, b)])
     accepts(engine.kmeans, a, b, k, start=c, tolerance=number, threads=threads)
     accepts(engine.kmeans, a, b, k, protected=c, max_iterations=k)
-    accepts(engine.curve, a, b, [k, 3], protected=c)
+    accepts(engine.curve, a, b, [k, 3], protected=c, threads=threads)
     accepts(engine.silhouette, a, b, c)
     accepts(engine.palette_error, a, b, c)
     accepts(engine.map_colors, a, b)
@@ -75,21 +75,45 @@ def test_one_bad_number_in_a_start_is_refused(image: U8, k: int, bad: float, cha
 
 @settings(max_examples=100)
 @given(images(max_side=20), st.lists(st.integers(3, 256), min_size=1, max_size=4), st.sampled_from(["srgb", "oklab"]))
-def test_a_curve_is_its_single_calls(image: U8, ks: list[int], color_space: str) -> None:
+def test_a_curve_tells_what_its_clusterings_are_worth(image: U8, ks: list[int], color_space: str) -> None:
     colors, counts = engine.histogram(image)
+    curve = engine.Curve(colors, counts, color_space=color_space)
     for threads in (1, 3):
-        for k, scored in zip(
-            ks, engine.curve(colors, counts, ks, color_space=color_space, threads=threads), strict=True
-        ):
-            alone = engine.kmeans(colors, counts, k, color_space=color_space)
-            assert np.array_equal(scored.clustering.centres, alone.centres)
-            assert np.array_equal(scored.clustering.labels, alone.labels)
-            if len(np.unique(alone.labels)) > 1:
-                assert scored.silhouette == engine.silhouette(colors, counts, alone.labels)
+        for k, scored in zip(ks, curve.scored(ks, threads=threads), strict=True):
+            (alone,) = engine.curve(colors, counts, [k], color_space=color_space)
+            one = scored.clustering
+            assert np.array_equal(one.centres, alone.clustering.centres)
+            assert np.array_equal(one.labels, alone.clustering.labels)
+            assert (one.sizes > 0).all()
+            assert np.array_equal(one.sizes, np.bincount(one.labels, counts, len(one.centres)))
+            if len(one.centres) > 1:
+                assert scored.silhouette == engine.silhouette(colors, counts, one.labels)
             else:
                 assert np.isnan(scored.silhouette)
             if color_space == "srgb":
-                assert scored.error == pytest.approx(engine.palette_error(colors, counts, alone.palette), abs=1e-6)
+                assert scored.error == pytest.approx(engine.palette_error(colors, counts, one.palette), abs=1e-6)
+
+
+@settings(max_examples=100)
+@given(images(max_side=20), st.sampled_from(["srgb", "oklab"]))
+def test_the_finest_of_a_curve_is_k_means(image: U8, color_space: str) -> None:
+    colors, counts = engine.histogram(image)
+    curve = engine.Curve(colors, counts, color_space=color_space)
+    alone = engine.kmeans(colors, counts, engine.MAX_COLORS, color_space=color_space)
+    (scored,) = curve.scored([engine.MAX_COLORS])
+    for one in (curve.finest, scored.clustering):
+        assert np.array_equal(one.centres, alone.centres)
+        assert np.array_equal(one.labels, alone.labels)
+        assert np.array_equal(one.sizes, alone.sizes)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_clusterings_of_a_curve_are_nearly_as_good_as_k_means(channels: int) -> None:
+    image = photograph(200, 300, channels=channels)
+    colors, counts = engine.histogram(image)
+    ks = [4, 7, 16, 40, 128]
+    for k, scored in zip(ks, engine.curve(colors, counts, ks), strict=True):
+        assert scored.clustering.inertia < 1.05 * engine.kmeans(colors, counts, k).inertia
 
 
 @pytest.mark.parametrize("channels", [3, 4])
