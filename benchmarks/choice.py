@@ -77,7 +77,7 @@ def costs(source: bytes, config: DatasetConfig) -> tuple[float, float]:
     choice = choose(histogram, config.palette, config.quality)
     chosen = time.process_time()
     pixels = decode(source, config.limits).pixels
-    quantize(pixels, Histogram.of(pixels), choice.verdict, choice.centres, config)
+    quantize(pixels, Histogram.of(pixels), choice.verdict, choice.k, choice.centres, config)
     return 1000 * (chosen - start), 1000 * (time.process_time() - chosen)
 
 

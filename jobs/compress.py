@@ -7,30 +7,35 @@ palette reaches.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from lake import Run, map_rows, read, run_stage, write
-from pyspark.sql import DataFrame, SparkSession
+from lake import Run, run_stage
+from parts import Row, beside, part_names, read_part, write_table
+from pyspark.sql import SparkSession
 
 from chromapress.config import DatasetConfig
 from chromapress.decode import decode
+from chromapress.paths import RunPaths
 from chromapress.press import finish
 from chromapress.quality import Measured
 from chromapress.quantization import Quantized
-from chromapress.tables import COMPRESSED, INGESTED, QUANTIZED, SELECTED
+from chromapress.tables import COMPRESSED, QUANTIZED
 
 
-def compress(images: DataFrame, config: DatasetConfig) -> DataFrame:
+def compress(images: Iterable[tuple[Row, Row | None]], config: DatasetConfig) -> Iterator[Row]:
     """A file, or the reason why the source is kept, for each image: tables.COMPRESSED.
 
-    images: tables.QUANTIZED, and with codec `auto`, `content` too.
+    images: with relative_path, reason and source_size_bytes, and where lossy files are to compete, content; beside
+    each, as tables.QUANTIZED, what it was quantized to, or None where no k reaches the floor.
     """
-
-    def row(image: dict[str, Any]) -> dict[str, Any]:
-        pixels = decode(image["content"], config.limits).pixels if image.get("content") else None
-        end = finish(quantized_of(image), image["reason"], pixels, image["source_size_bytes"], config)
-        return {
+    for image, quantized in images:
+        pixels = decode(image["content"], config.limits).pixels if "content" in image else None
+        end = finish(
+            quantized_of(quantized) if quantized else None, image["reason"], pixels, image["source_size_bytes"], config
+        )
+        yield {
             "relative_path": image["relative_path"],
             "outcome": str(end.outcome),
             "reason": end.reason,
@@ -45,40 +50,40 @@ def compress(images: DataFrame, config: DatasetConfig) -> DataFrame:
             "delta_e": end.measured.delta_e if end.measured else None,
         }
 
-    return map_rows(images, COMPRESSED, row)
 
-
-def quantized_of(image: dict[str, Any]) -> Quantized | None:
-    """A row of tables.QUANTIZED as quantize had it; None where no k reaches the floor."""
-    if image["indices"] is None:
-        return None
+def quantized_of(row: Row) -> Quantized:
+    """A row of tables.QUANTIZED as quantize had it."""
     return Quantized(
-        np.frombuffer(image["palette"], np.uint8).reshape(-1, 4),
-        np.frombuffer(image["indices"], np.uint8).reshape(image["height"], image["width"]),
-        np.array(image["cluster_sizes"]),
-        Measured(image["psnr_db"], image["ssim"], image["delta_e"]),
-        image["below_floor"],
+        np.frombuffer(row["palette"], np.uint8).reshape(-1, 4),
+        np.frombuffer(row["indices"], np.uint8).reshape(row["height"], row["width"]),
+        np.array(row["cluster_sizes"]),
+        Measured(row["psnr_db"], row["ssim"], row["delta_e"]),
+        row["below_floor"],
     )
 
 
-def with_sources(spark: SparkSession, run: Run, quantized: DataFrame) -> DataFrame:
-    """Every image that was to be quantized, with its source; what no k brought to the floor has no palette."""
-    sources = read(spark, run, "ingest", INGESTED, "relative_path", "content", "size_bytes", "outcome")
-    selected = read(spark, run, "select_k", SELECTED, "relative_path", "reason")
-    return (
-        sources.where("outcome is null")
-        .withColumnRenamed("size_bytes", "source_size_bytes")
-        .drop("outcome")
-        .join(selected, "relative_path")
-        .join(quantized.drop("source_size_bytes", "reason"), "relative_path", "left")
+def with_sources(part: str, paths: RunPaths, quantized: Iterable[Row]) -> Iterator[tuple[Row, Row | None]]:
+    """Every image of a part that was to be quantized, with its source, and what it was quantized to."""
+    sources = read_part(f"{paths.stage('ingest')}/{part}", "relative_path", "content", "size_bytes", "outcome")
+    selected = read_part(f"{paths.stage('select_k')}/{part}", "relative_path", "reason")
+    images = (
+        {**choice, "content": source["content"], "source_size_bytes": source["size_bytes"]}
+        for source, choice in beside(sources, selected)
+        if choice is not None
     )
+    return beside(images, quantized)
 
 
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
-    images = read(spark, run, "quantize", QUANTIZED, *QUANTIZED.names)
-    if run.config.compression.codec == "auto":
-        images = with_sources(spark, run, images)
-    write(compress(images, run.config), run, "compress")
+    config, paths = run.config, run.paths
+
+    def rows(part: str) -> Iterator[Row]:
+        quantized = read_part(f"{paths.stage('quantize')}/{part}", *QUANTIZED.names)
+        if config.compression.codec == "auto":
+            return compress(with_sources(part, paths, quantized), config)
+        return compress(((row, row) for row in quantized), config)
+
+    write_table(spark, run, "compress", COMPRESSED, part_names(run), rows)
     return {}
 
 

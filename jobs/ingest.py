@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
-from lake import PARTITION_BYTES, GateError, Run, in_batches, map_rows, run_stage, write
+from lake import PARTITION_BYTES, GateError, Run, run_stage
 from packs import RowGroup, check_paths, read_row_group, row_groups
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
+from parts import Row, write_table
+from pyspark.sql import SparkSession
 
-from chromapress.config import DatasetConfig, Limits
+from chromapress.config import DatasetConfig
 from chromapress.decode import Undecodable, check_size, decode
 from chromapress.histogram import Histogram
 from chromapress.outcome import Outcome
@@ -25,8 +24,7 @@ from chromapress.tables import INGESTED
 # A file that HDFS could not give is asked for again: a DataNode that went away is replaced by then.
 _READ_AGAIN_AFTER_S = (1, 4)
 
-_FILES = pa.schema([("relative_path", pa.string()), ("size_bytes", pa.int64())])
-_ROW_GROUPS = pa.schema([("path", pa.string()), ("number", pa.int32())])
+Work = TypeVar("Work")
 
 
 def landing(run: Run) -> str:
@@ -50,82 +48,54 @@ def list_files(uri: str, config: DatasetConfig) -> list[File]:
     return sorted(found, key=lambda file: file.relative_path)
 
 
-def part_numbers(sizes_bytes: Sequence[int], partitions: int | None, cores: int) -> tuple[int, list[int]]:
-    """How many Spark partitions, and the one of each piece of work: about the same number of bytes in each.
+def in_parts(
+    work: Sequence[Work], size_bytes: Callable[[Work], int], partitions: int | None, cores: int
+) -> list[list[Work]]:
+    """The pieces of work in their order, in parts of about the same number of bytes.
 
-    Without a configured number, by size, and at least one for each core: large JPEGs decode to many pixels.
+    Without a configured number of parts, by size, and at least one for each core: large JPEGs decode to many pixels.
     """
-    sizes = np.array(sizes_bytes, np.float64) + 1
+    sizes = np.array([size_bytes(piece) for piece in work], np.float64) + 1
     total = float(sizes.sum())
-    wanted = partitions or max(cores, -(-int(total) // PARTITION_BYTES))
-    number = min(wanted, len(sizes))
+    number = min(partitions or max(cores, -(-int(total) // PARTITION_BYTES)), len(work))
     middles = np.cumsum(sizes) - sizes / 2
-    return number, np.minimum(middles * number // total, number - 1).astype(int).tolist()
+    parts: list[list[Work]] = [[] for _ in range(number)]
+    for piece, part in zip(work, np.minimum(middles * number // total, number - 1).astype(int).tolist(), strict=True):
+        parts[part].append(piece)
+    return parts
 
 
-def spread(spark: SparkSession, work: pa.Table, sizes_bytes: Sequence[int], config: DatasetConfig) -> DataFrame:
-    """The pieces of work, in Spark partitions by part_numbers."""
-    cores = spark.sparkContext.defaultParallelism
-    number, parts = part_numbers(sizes_bytes, config.execution.partitions, cores)
-    numbered = work.append_column("part", pa.array(parts, pa.int32()))
-    return spark.createDataFrame(numbered).repartitionById(number, "part")
+def ingest_packed(uri: str, groups: Iterable[RowGroup], config: DatasetConfig) -> Iterator[Row]:
+    """The rows of some row groups of packs."""
+    source, path = open_source(uri)
+    for group in groups:
+        for name, content in read_row_group(source, f"{path.rstrip('/')}/{group.pack}", group.number):
+            yield ingest_content(name, content or b"", config)
 
 
-def ingest(spark: SparkSession, files: Sequence[File], uri: str, config: DatasetConfig) -> DataFrame:
-    """One row for each file, tables.INGESTED."""
-    sizes = [file.size_bytes for file in files]
-    listed = pa.table([[file.relative_path for file in files], sizes], schema=_FILES)
-    limits = config.limits
-
-    def row(listed_row: dict[str, Any]) -> dict[str, Any]:
-        return ingest_file(uri, File(listed_row["relative_path"], listed_row["size_bytes"]), limits)
-
-    return map_rows(spread(spark, listed, sizes, config), INGESTED, row)
-
-
-def ingest_packs(spark: SparkSession, groups: Sequence[RowGroup], uri: str, config: DatasetConfig) -> DataFrame:
-    """One row for each row of the packs below a directory, tables.INGESTED."""
-    listed = pa.table([[group.pack for group in groups], [group.number for group in groups]], schema=_ROW_GROUPS)
-    limits = config.limits
-
-    def rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
-        source, path = open_source(uri)
-        for batch in batches:
-            for group in batch.to_pylist():
-                pack = f"{path.rstrip('/')}/{group['path']}"
-                for name, content in read_row_group(source, pack, group["number"]):
-                    yield ingest_content(name, content or b"", limits)
-
-    def mapped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return in_batches(rows(batches), INGESTED)
-
-    work = spread(spark, listed, [group.size_bytes for group in groups], config)
-    return work.mapInArrow(mapped, from_arrow_schema(INGESTED))
-
-
-def ingest_file(uri: str, file: File, limits: Limits) -> dict[str, Any]:
+def ingest_file(uri: str, file: File, config: DatasetConfig) -> Row:
     """One file's row. What is wrong with the file is in its row; what is wrong with the store is raised."""
-    row: dict[str, Any] = {"relative_path": file.relative_path, "size_bytes": file.size_bytes}
+    row: Row = {"relative_path": file.relative_path, "size_bytes": file.size_bytes}
     try:
-        check_size(file.size_bytes, limits)
+        check_size(file.size_bytes, config.limits)
         source, path = open_source(uri)
         content = _read(source, f"{path.rstrip('/')}/{file.relative_path}")
     except Undecodable as told:
         return row | _ended(told, None)
-    return ingest_content(file.relative_path, content, limits)
+    return ingest_content(file.relative_path, content, config)
 
 
-def ingest_content(relative_path: str | None, content: bytes, limits: Limits) -> dict[str, Any]:
-    """The row of a file that has been read."""
-    row: dict[str, Any] = {"relative_path": relative_path, "size_bytes": len(content)}
+def ingest_content(relative_path: str | None, content: bytes, config: DatasetConfig) -> Row:
+    """The row of a file that has been read, tables.INGESTED."""
+    row: Row = {"relative_path": relative_path, "size_bytes": len(content)}
     try:
-        check_size(len(content), limits)
+        check_size(len(content), config.limits)
         row["sha256"] = hashlib.sha256(content).hexdigest()
-        decoded = decode(content, limits)
+        decoded = decode(content, config.limits)
     except Undecodable as told:
         return row | _ended(told, content)
     height, width = decoded.pixels.shape[:2]
-    colors, counts = Histogram.of(decoded.pixels).packed()
+    colors, counts = Histogram.of(decoded.pixels).packed() if config.palette.needs_histograms else (None, None)
     return row | {
         "content": content,
         "format": decoded.format,
@@ -151,25 +121,30 @@ def _read(source: Source, path: str) -> bytes:
         raise Undecodable(Outcome.REJECTED, "unreadable", " ".join(str(error).split())) from None
 
 
-def _ended(told: Undecodable, content: bytes | None) -> dict[str, Any]:
+def _ended(told: Undecodable, content: bytes | None) -> Row:
     kept = content if told.outcome.is_kept else None
     return {"outcome": str(told.outcome), "reason": str(told), "content": kept}
 
 
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
-    uri = landing(run)
-    files = list_files(uri, run.config)
-    images = len(files)
-    if run.config.source.layout == "files":
-        write(ingest(spark, files, uri, run.config), run, "ingest")
-    else:
-        groups = row_groups(uri, files)
-        images = sum(group.rows for group in groups)
-        if not images:
-            raise GateError(f"nothing has landed: the packs in {uri} are empty")
-        write(ingest_packs(spark, groups, uri, run.config), run, "ingest")
-        check_paths(spark, run)
-    return {"images": images, "bytes": sum(file.size_bytes for file in files), "source": uri}
+    uri, config = landing(run), run.config
+    files = list_files(uri, config)
+    facts = {"images": len(files), "bytes": sum(file.size_bytes for file in files), "source": uri}
+    partitions, cores = config.execution.partitions, spark.sparkContext.defaultParallelism
+    if config.source.layout == "files":
+        work = in_parts(files, lambda file: file.size_bytes, partitions, cores)
+        write_table(
+            spark, run, "ingest", INGESTED, work, lambda some: (ingest_file(uri, file, config) for file in some)
+        )
+        return facts
+    groups = row_groups(uri, files)
+    facts["images"] = sum(group.rows for group in groups)
+    if not facts["images"]:
+        raise GateError(f"nothing has landed: the packs in {uri} are empty")
+    packed = in_parts(groups, lambda group: group.size_bytes, partitions, cores)
+    write_table(spark, run, "ingest", INGESTED, packed, lambda some: ingest_packed(uri, some, config))
+    check_paths(spark, run)
+    return facts
 
 
 if __name__ == "__main__":

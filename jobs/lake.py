@@ -1,7 +1,7 @@
-"""What the five jobs have in common: arguments, lock, session, tables between stages, and how a job ends.
+"""What the five jobs have in common: arguments, lock, session, and how a job ends. Not a job itself.
 
-Not a job itself. A stage is a transaction: it writes its table aside and renames it when it is whole, so that a retry
-starts clean and a reader never sees half a result.
+A stage is a transaction: it writes its table aside (parts.py) and renames it when it is whole, so that a retry starts
+clean and a reader never sees half a result.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -22,7 +22,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from chromapress import lock
 from chromapress.config import ConfigError, DatasetConfig, check_partition, parse
-from chromapress.paths import DEFAULT_ROOT, STAGES, DatasetPaths, PartitionPaths, RunPaths
+from chromapress.paths import DEFAULT_ROOT, DatasetPaths, PartitionPaths, RunPaths
 from chromapress.storage import Hdfs, hdfs
 
 # sysexits.h's words; what is not among them may heal by trying again.
@@ -31,7 +31,7 @@ EXIT_USAGE: Final = 64  # the configuration or the arguments are wrong
 EXIT_DATAERR: Final = 65  # a gate: the data must not go on like this
 EXIT_TEMPFAIL: Final = 75  # another run holds the partition
 
-# Between Python and the JVM go batches of a few images: rows have megabytes.
+# What does go between Python and the JVM, goes in batches of a few images: rows have megabytes.
 _BATCH_ROWS: Final = 16
 _BATCH_BYTES: Final = 16 << 20
 
@@ -54,15 +54,6 @@ _SESSION: Final = {
     "spark.sql.files.openCostInBytes": "0",
     # The narrow side of a join of narrow with wide rows is to be sent around, not the wide one.
     "spark.sql.autoBroadcastJoinThreshold": str(64 << 20),
-}
-_PARQUET: Final = {
-    # Parquet checks a page's size only after 100 rows, which can be a gigabyte here.
-    "parquet.page.size.row.check.min": "1",
-    "parquet.page.size.row.check.max": "10",
-    # No two images are alike: a dictionary is but one more copy of each.
-    "parquet.enable.dictionary": "false",
-    # Index maps get a tenth larger than by the usual level 3, in half the time; files do not compress again.
-    "parquet.compression.codec.zstd.level": "1",
 }
 
 
@@ -178,44 +169,6 @@ def read_facts(run: Run, stage: str) -> dict[str, Any]:
 def read(spark: SparkSession, run: Run, stage: str, schema: pa.Schema, *columns: str) -> DataFrame:
     """Some columns of what a stage left."""
     return spark.read.schema(from_arrow_schema(schema)).parquet(run.paths.stage(stage)).select(*columns)
-
-
-def write(frame: DataFrame, run: Run, stage: str) -> None:
-    """Leave a stage's table, whole or not at all."""
-    target = run.paths.stage(stage)
-    aside = f"{run.paths.base}/_aside-{STAGES[stage]}"
-    frame.write.mode("overwrite").options(**_PARQUET).option("compression", "zstd").parquet(aside)
-    run.store.delete(target)
-    run.store.replace(aside, target)
-
-
-def map_rows(frame: DataFrame, schema: pa.Schema, function: Callable[[dict[str, Any]], dict[str, Any]]) -> DataFrame:
-    """Each row of a frame as a row of the schema, by mapInArrow in bounded batches."""
-
-    def mapped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return in_batches((function(row) for batch in batches for row in _rows(batch)), schema)
-
-    return frame.mapInArrow(mapped, from_arrow_schema(schema))
-
-
-def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """One row at a time as Python objects: a batch's megabytes are not all copied at once."""
-    for i in range(batch.num_rows):
-        yield batch.slice(i, 1).to_pylist()[0]
-
-
-def in_batches(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Rows as record batches of bounded size."""
-    some: list[dict[str, Any]] = []
-    size = 0
-    for row in rows:
-        some.append(row)
-        size += sum(len(value) for value in row.values() if isinstance(value, bytes))
-        if len(some) == _BATCH_ROWS or size >= _BATCH_BYTES:
-            yield pa.RecordBatch.from_pylist(some, schema)
-            some, size = [], 0
-    if some:
-        yield pa.RecordBatch.from_pylist(some, schema)
 
 
 def _session(name: str) -> SparkSession:

@@ -44,6 +44,11 @@ def group_of(config: DatasetConfig) -> Column:
     return functions.lit("")
 
 
+def group_name(relative_path: str, config: DatasetConfig) -> str:
+    """What group_of says of one path."""
+    return relative_path.rpartition("/")[0] if config.palette.scope == "folder" else ""
+
+
 def pooled(histograms: DataFrame) -> DataFrame:
     """The sum of each group's histograms (columns group, colors, counts as in tables.INGESTED): BLOCKS."""
     schema = from_arrow_schema(BLOCKS)

@@ -17,18 +17,20 @@ from typing import Any, Final
 
 import PIL
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from lake import GateError, Run, read, read_facts, run_stage, stage_facts
+from parts import Row, find_row, in_batches, part_names, read_part
 from pyspark.sql import DataFrame, SparkSession, Window, functions
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from chromapress import engine, naming, paths, report
 from chromapress.outcome import Outcome
-from chromapress.paths import STAGES, DatasetPaths, VersionPaths
+from chromapress.paths import STAGES, DatasetPaths, RunPaths, VersionPaths
 from chromapress.press import under_floor
 from chromapress.run_summary import summary
 from chromapress.storage import hdfs
-from chromapress.tables import COMPRESSED, INGESTED, MANIFEST, QUANTIZED, SELECTED
+from chromapress.tables import COMPRESSED, INGESTED, MANIFEST
 
 # A packed file is about one HDFS block.
 _PACK_BYTES: Final = 128 << 20
@@ -39,54 +41,80 @@ _MANIFEST_ROW_GROUP: Final = 1024
 _NAMED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa.string())])
 _PACKED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa.string()), ("content", pa.binary())])
 # What the manifest needs of each stage: everything but pixels and files.
-_SMALL_INGESTED: Final = tuple(set(INGESTED.names) - {"content", "colors", "counts"})
+_SMALL_INGESTED: Final = [name for name in INGESTED.names if name not in ("content", "colors", "counts")]
 _SMALL_SELECTED: Final = ("relative_path", "reason", "curve", "k_by_rule", "flat_colors", "rules_disagree")
 _SMALL_QUANTIZED: Final = ("relative_path", "palette", "cluster_sizes")
-_SMALL_COMPRESSED: Final = tuple(set(COMPRESSED.names) - {"encoded"})
+_SMALL_COMPRESSED: Final = [name for name in COMPRESSED.names if name != "encoded"]
+
+# MANIFEST before names are given, and the part of the stages' tables that an image is in.
+_ENDED: Final = pa.schema(
+    [*(field for field in MANIFEST if field.name not in ("published_path", "pack")), pa.field("part", pa.string())]
+)
+_CONTENT: Final = pa.schema([("relative_path", pa.string()), ("content", pa.binary())])
+_NEW: Final = [str(one) for one in Outcome if one.is_new_file]
+_KEPT: Final = [str(one) for one in Outcome if one.is_kept]
 
 _VERSION: Final = pa.schema([("version", pa.string())])
 _NOTHING: Final = pa.schema([("nothing", pa.bool_())])
 
 
 def manifest(spark: SparkSession, run: Run) -> DataFrame:
-    """One row for each landed file, tables.MANIFEST, unsorted."""
-    ingested = read(spark, run, "ingest", INGESTED, *_SMALL_INGESTED).withColumnsRenamed(
-        {"outcome": "ended", "reason": "end", "size_bytes": "source_size_bytes", "sha256": "source_sha256"}
-    )
-    selected = read(spark, run, "select_k", SELECTED, *_SMALL_SELECTED)
-    quantized = read(spark, run, "quantize", QUANTIZED, *_SMALL_QUANTIZED)
-    compressed = read(spark, run, "compress", COMPRESSED, *_SMALL_COMPRESSED)
-    joined = (
-        ingested.join(selected.withColumnRenamed("reason", "choice"), "relative_path", "left")
-        .join(quantized, "relative_path", "left")
-        .join(compressed, "relative_path", "left")
-        # Whom no k brings to the floor, quantize has left out.
-        .withColumn("outcome", functions.coalesce("ended", "outcome", functions.lit(under_floor(run.config))))
-        .withColumn("reason", functions.coalesce("end", "reason", "choice"))
-    )
-    # A lossy file has no palette.
-    for column in ("palette", "cluster_sizes"):
-        joined = joined.withColumn(column, functions.when(functions.col("k").isNotNull(), functions.col(column)))
-    return named(joined, run.config.publish.layout)
+    """One row for each landed file, unsorted: tables.MANIFEST, and `part`."""
+    names, stages, given_up = part_names(run), run.paths, under_floor(run.config)
+
+    def ended(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch["id"].to_pylist():
+                yield from in_batches(ended_rows(names[number], stages, given_up), _ENDED)
+
+    numbers = spark.range(0, len(names), 1, len(names))
+    return named(numbers.mapInArrow(ended, from_arrow_schema(_ENDED)), run.config.publish.layout)
+
+
+def ended_rows(part: str, stages: RunPaths, given_up: Outcome | None) -> Iterator[Row]:
+    """What all stages tell of a part's images: _ENDED. Whom no k brings to the floor, quantize may have left out."""
+
+    def by_path(stage: str, columns: Iterable[str]) -> dict[str, Row]:
+        return {row["relative_path"]: row for row in read_part(f"{stages.stage(stage)}/{part}", *columns)}
+
+    selected = by_path("select_k", _SMALL_SELECTED)
+    quantized = by_path("quantize", _SMALL_QUANTIZED)
+    compressed = by_path("compress", _SMALL_COMPRESSED)
+    for image in read_part(f"{stages.stage('ingest')}/{part}", *_SMALL_INGESTED):
+        path, size = image["relative_path"], image["size_bytes"]
+        choice, palette, end = (table.get(path, {}) for table in (selected, quantized, compressed))
+        outcome = Outcome(image["outcome"] or end.get("outcome") or str(given_up))
+        row = choice | (palette if end.get("k") else {}) | end | image  # a lossy file has no palette
+        yield row | {
+            "part": part,
+            "source_size_bytes": size,
+            "source_sha256": image["sha256"],
+            "outcome": str(outcome),
+            "reason": image["reason"] or end.get("reason") or choice["reason"],
+            "choice": choice.get("reason"),
+            "published_size_bytes": row["encoded_size_bytes"]
+            if outcome.is_new_file
+            else None
+            if outcome == Outcome.REJECTED
+            else size,
+        }
 
 
 def named(rows: DataFrame, layout: str) -> DataFrame:
-    """With published_path, published_size_bytes and pack: the columns of tables.MANIFEST."""
-    is_new = rows.outcome.isin([str(one) for one in Outcome if one.is_new_file])
-    is_published = rows.outcome != Outcome.REJECTED
+    """With published_path and pack."""
+    codec = functions.when(rows.outcome.isin(_NEW), rows.codec)
     names = (
-        rows.where(is_published)
-        .select("relative_path", functions.when(is_new, rows.codec).alias("codec"))
+        rows.where(rows.outcome != Outcome.REJECTED)
+        .select("relative_path", codec.alias("codec"))
         .groupBy(functions.regexp_extract("relative_path", naming.GROUP, 0))
         .applyInArrow(_name, from_arrow_schema(_NAMED))
     )
-    size = functions.when(is_new, rows.encoded_size_bytes).when(is_published, rows.source_size_bytes)
-    whole = rows.withColumn("published_size_bytes", size).join(names, "relative_path", "left")
+    whole = rows.join(names, "relative_path", "left")
     pack = functions.lit(None)
     if layout == "parquet":
         so_far = functions.sum("published_size_bytes").over(Window.orderBy("relative_path"))
         pack = functions.when(functions.col("published_path").isNotNull(), functions.floor(so_far / _PACK_BYTES))
-    return whole.withColumn("pack", pack.cast("int")).select(*MANIFEST.names)
+    return whole.withColumn("pack", pack.cast("int")).select(*MANIFEST.names, "part")
 
 
 def _name(group: pa.Table) -> pa.Table:
@@ -120,32 +148,20 @@ def write_images(
     spark: SparkSession, rows: DataFrame, run: Run, target: VersionPaths, outcomes: Collection[str]
 ) -> None:
     """The published files: new ones from what compress left, kept ones, if there are any, from what ingest read."""
-    encoded = read(spark, run, "compress", COMPRESSED, "relative_path", "encoded")
-    sources = read(spark, run, "ingest", INGESTED, "relative_path", "content")
-    is_new = rows.outcome.isin([str(one) for one in Outcome if one.is_new_file])
+    if run.config.publish.layout == "files":
+        write_files(rows, run.paths, target.images)
+        return
     small = rows.select("relative_path", "published_path", "pack")
-    new = (
+    encoded = read(spark, run, "compress", COMPRESSED, "relative_path", "encoded")
+    files = (
         encoded.where("encoded is not null")
         .withColumnRenamed("encoded", "content")
-        .join(small.where(is_new), "relative_path")
+        .join(small.where(rows.outcome.isin(_NEW)), "relative_path")
     )
-    files = new
     if any(Outcome(one).is_kept for one in outcomes):
-        kept = sources.join(small.where(~is_new & functions.col("published_path").isNotNull()), "relative_path")
-        files = new.unionByName(kept)
+        sources = read(spark, run, "ingest", INGESTED, "relative_path", "content")
+        files = files.unionByName(sources.join(small.where(rows.outcome.isin(_KEPT)), "relative_path"))
     images = target.images
-    if run.config.publish.layout == "files":
-
-        def write_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            # Writing a small file is mostly waiting for NameNode and DataNodes: several wait at once.
-            with ThreadPoolExecutor(_WRITERS) as writers:
-                for batch in batches:
-                    paths = [f"{images}/{path}" for path in batch["published_path"].to_pylist()]
-                    list(writers.map(hdfs().write, paths, batch["content"].to_pylist()))
-            yield pa.RecordBatch.from_pylist([], _NOTHING)
-
-        _run(files.mapInArrow(write_files, from_arrow_schema(_NOTHING)))
-        return
 
     def write_pack(pack: pa.Table) -> pa.Table:
         number = pack["pack"][0].as_py()
@@ -163,6 +179,37 @@ def write_images(
     # As many parts as packs at most: those of the manifest, whose rows are small, would be too few.
     packs = 1 + read_facts(run, "ingest")["bytes"] // _PACK_BYTES
     _run(files.repartition(packs, "pack").groupBy("pack").applyInArrow(write_pack, from_arrow_schema(_NOTHING)))
+
+
+def write_files(rows: DataFrame, stages: RunPaths, images: str) -> None:
+    """Each image as a file of its own, a part at a time: only names are shuffled."""
+
+    def write_part(small: pa.Table) -> pa.Table:
+        part = small["part"][0].as_py()
+        names = dict(zip(small["relative_path"].to_pylist(), small["published_path"].to_pylist(), strict=True))
+        contents = contents_of(part, stages, bool(pc.any(pc.is_in(small["outcome"], pa.array(_KEPT))).as_py()))
+        # Writing a small file is mostly waiting for NameNode and DataNodes: several wait at once.
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            for batch in in_batches(contents, _CONTENT):
+                paths = [f"{images}/{names[path]}" for path in batch["relative_path"].to_pylist()]
+                list(writers.map(hdfs().write, paths, batch["content"].to_pylist()))
+        return _NOTHING.empty_table()
+
+    published = rows.where("published_path is not null").select("part", "relative_path", "published_path", "outcome")
+    _run(published.groupBy("part").applyInArrow(write_part, from_arrow_schema(_NOTHING)))
+
+
+def contents_of(part: str, stages: RunPaths, some_kept: bool) -> Iterator[Row]:
+    """What is published of a part's images: _CONTENT."""
+    new = set()
+    for row in read_part(f"{stages.stage('compress')}/{part}", "relative_path", "encoded"):
+        if row["encoded"] is not None:
+            new.add(row["relative_path"])
+            yield {"relative_path": row["relative_path"], "content": row["encoded"]}
+    if some_kept:
+        for row in read_part(f"{stages.stage('ingest')}/{part}", "relative_path", "content"):
+            if row["content"] is not None and row["relative_path"] not in new:
+                yield row
 
 
 def write_manifest(rows: DataFrame, run: Run, target: VersionPaths) -> str:
@@ -183,7 +230,7 @@ def write_manifest(rows: DataFrame, run: Run, target: VersionPaths) -> str:
 
     # A batch is a row group: where it ends depends on the rows alone.
     rows.sparkSession.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(_MANIFEST_ROW_GROUP))
-    ordered = rows.coalesce(1).sortWithinPartitions("relative_path")
+    ordered = rows.select(*MANIFEST.names).coalesce(1).sortWithinPartitions("relative_path")
     version: str = ordered.mapInArrow(write_file, from_arrow_schema(_VERSION)).collect()[0].version
     return version
 
@@ -193,35 +240,37 @@ def _run(frame: DataFrame) -> None:
     frame.write.format("noop").mode("overwrite").save()
 
 
-def write_about(spark: SparkSession, run: Run, made: VersionPaths, version: str, started: float) -> dict[str, Any]:
-    """report.html and run.json of a version whose images and manifest are there; returns what run.json says."""
+def write_about(rows: DataFrame, run: Run, made: VersionPaths, version: str, started: float) -> None:
+    """report.html and run.json of a version whose images and manifest are there."""
     with run.store.reader(made.manifest) as file:
-        rows = report.read_rows(pq.ParquetFile(file))
+        ended = report.read_rows(pq.ParquetFile(file))
     stages = {stage: read_facts(run, stage) for stage in STAGES if stage != "publish"}
     facts = {
         "dataset": run.dataset,
         "partition": run.partition.partition,
         "version": version,
         "run_id": run.run_id,
-        **summary(rows),
+        **summary(ended),
         "stages": {**stages, "publish": stage_facts("publish", started, {})},
         "config": run.config.model_dump(mode="json"),
         "versions": versions(),
     }
-    run.store.write(made.report, report.render(facts, rows, examples(spark, run, rows)).encode())
+    run.store.write(made.report, report.render(facts, ended, examples(rows, run, ended)).encode())
     run.store.write(made.run, json.dumps(facts, indent=1).encode())
-    return facts
 
 
-def examples(spark: SparkSession, run: Run, rows: pa.Table) -> list[report.Example]:
+def examples(rows: DataFrame, run: Run, ended: pa.Table) -> list[report.Example]:
     """Before and after of the few images that the report shows."""
-    wanted = dict(report.pick_examples(rows))
-    chosen = functions.col("relative_path").isin(list(wanted))
-    before = read(spark, run, "ingest", INGESTED, "relative_path", "content").where(chosen)
-    after = read(spark, run, "compress", COMPRESSED, "relative_path", "encoded").where(chosen)
-    found = {row.relative_path: row for row in before.join(after, "relative_path").collect()}
+    wanted = dict(report.pick_examples(ended))
+    found = rows.where(functions.col("relative_path").isin(list(wanted))).select("relative_path", "part").collect()
+    parts = {row.relative_path: row.part for row in found}
+
+    def content(path: str, stage: str, column: str) -> bytes:
+        found: bytes = find_row(f"{run.paths.stage(stage)}/{parts[path]}", path, column)[column]
+        return found
+
     return [
-        report.Example(path, why, bytes(found[path].content), bytes(found[path].encoded))
+        report.Example(path, why, content(path, "ingest", "content"), content(path, "compress", "encoded"))
         for path, why in wanted.items()
     ]
 
@@ -271,7 +320,7 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     target = run.partition.version(version)
     if not run.store.exists(target.run):
         write_images(spark, rows, run, aside, counts)
-        write_about(spark, run, aside, version, started)
+        write_about(rows, run, aside, version, started)
         run.store.replace(aside.base, target.base)
     switch(run, version)
     prune_versions(run, version)

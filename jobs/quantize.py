@@ -7,47 +7,52 @@ pyspark.ml's KMeans clusters each group's pooled histogram, weighted, and its im
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from lake import Run, map_rows, read, run_stage, write
-from palette_pool import group_of
-from pyspark.sql import DataFrame, SparkSession
+from lake import Run, read, run_stage
+from palette_pool import group_name
+from parts import Row, beside, part_names, read_part, write_table
+from pyspark.sql import SparkSession
 
 from chromapress.choice import Verdict
 from chromapress.config import DatasetConfig
 from chromapress.decode import decode
 from chromapress.histogram import Histogram
+from chromapress.paths import RunPaths
 from chromapress.press import under_floor
 from chromapress.quantization import Quantized, apply_palette, quantize
 from chromapress.tables import INGESTED, QUANTIZED, SELECTED
 
 
-def quantize_each(images: DataFrame, config: DatasetConfig) -> DataFrame:
+def to_quantize(part: str, paths: RunPaths, config: DatasetConfig) -> Iterator[Row]:
+    """The images of a part that get a palette, as ingested and selected."""
+    images = read_part(f"{paths.stage('ingest')}/{part}", "relative_path", "size_bytes", "content", "outcome")
+    selected = read_part(f"{paths.stage('select_k')}/{part}", "relative_path", "verdict", "k", "centres", "reason")
+    given_up = under_floor(config) is not None
+    for image, choice in beside(images, selected):
+        if choice is not None and not (given_up and choice["verdict"] == Verdict.UNREACHABLE):
+            yield image | choice
+
+
+def quantize_each(images: Iterable[Row], config: DatasetConfig) -> Iterator[Row]:
     """Each image with a palette of its own: tables.QUANTIZED."""
-
-    def row(image: dict[str, Any]) -> dict[str, Any]:
+    for image in images:
         pixels = decode(image["content"], config.limits).pixels
-        histogram = Histogram.of(pixels)
         centres = np.frombuffer(image["centres"], np.float64).reshape(-1, 4)
-        return quantized_row(image, quantize(pixels, histogram, Verdict(image["verdict"]), centres, config))
+        done = quantize(pixels, Histogram.of(pixels), Verdict(image["verdict"]), image["k"], centres, config)
+        yield quantized_row(image, done)
 
-    return map_rows(images, QUANTIZED, row)
 
-
-def quantize_groups(images: DataFrame, palettes: Mapping[str, np.ndarray], config: DatasetConfig) -> DataFrame:
+def quantize_groups(images: Iterable[Row], palettes: Mapping[str, np.ndarray], config: DatasetConfig) -> Iterator[Row]:
     """Each image with the palette of its group: tables.QUANTIZED."""
-    shared = images.sparkSession.sparkContext.broadcast(palettes)
-
-    def row(image: dict[str, Any]) -> dict[str, Any]:
+    for image in images:
         pixels = decode(image["content"], config.limits).pixels
-        return quantized_row(image, apply_palette(pixels, shared.value[image["group"]], config))
-
-    return map_rows(images.withColumn("group", group_of(config)), QUANTIZED, row)
+        yield quantized_row(image, apply_palette(pixels, palettes[group_name(image["relative_path"], config)], config))
 
 
-def quantized_row(image: dict[str, Any], quantized: Quantized) -> dict[str, Any]:
+def quantized_row(image: Row, quantized: Quantized) -> Row:
     """A quantized image as a row of tables.QUANTIZED."""
     height, width = quantized.indices.shape
     return {
@@ -68,24 +73,24 @@ def quantized_row(image: dict[str, Any], quantized: Quantized) -> dict[str, Any]
 
 
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
-    config = run.config
-    ingested = read(
-        spark, run, "ingest", INGESTED, "relative_path", "size_bytes", "content", "colors", "counts", "outcome"
-    )
-    to_do = ingested.where("outcome is null")
-    selected = read(spark, run, "select_k", SELECTED, "relative_path", "verdict", "centres", "reason")
-    if under_floor(config):
-        selected = selected.where(selected.verdict != Verdict.UNREACHABLE)
-    images = to_do.select("relative_path", "size_bytes", "content").join(selected, "relative_path")
-    if config.palette.scope == "image":
-        write(quantize_each(images, config), run, "quantize")
-        return {}
-    # Most runs need no pyspark.ml, which takes a second to be imported.
-    from shared_palettes import shared_palettes  # noqa: PLC0415
+    config, paths = run.config, run.paths
+    facts: dict[str, Any] = {}
+    shared = None
+    if config.palette.scope != "image":
+        # Most runs need no pyspark.ml, which takes a second to be imported.
+        from shared_palettes import shared_palettes  # noqa: PLC0415
 
-    palettes = shared_palettes(to_do, selected, config)
-    write(quantize_groups(images, palettes, config), run, "quantize")
-    return {"palettes": len(palettes)}
+        histograms = read(spark, run, "ingest", INGESTED, "relative_path", "colors", "counts", "outcome")
+        selected = read(spark, run, "select_k", SELECTED, "relative_path", "verdict", "centres")
+        shared = spark.sparkContext.broadcast(shared_palettes(histograms.where("outcome is null"), selected, config))
+        facts["palettes"] = len(shared.value)
+
+    def rows(part: str) -> Iterator[Row]:
+        images = to_quantize(part, paths, config)
+        return quantize_groups(images, shared.value, config) if shared else quantize_each(images, config)
+
+    write_table(spark, run, "quantize", QUANTIZED, part_names(run), rows)
+    return facts
 
 
 if __name__ == "__main__":

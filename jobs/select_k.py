@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from lake import Run, map_rows, read, run_stage, write
-from palette_pool import group_of, pooled, unpacked, whole
+from lake import Run, read, run_stage
+from palette_pool import group_name, group_of, pooled, unpacked, whole
+from parts import Row, part_names, read_part, write_table
 from pyspark.sql import DataFrame, SparkSession, functions
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -23,10 +24,11 @@ from chromapress.choice import (
     Candidate,
     Choice,
     Verdict,
+    as_configured,
     candidates_for,
     choose,
     count_flat,
-    least_colors,
+    fits,
     measured,
     pick,
 )
@@ -66,25 +68,25 @@ _WORST: Final = pa.schema(
 )
 
 
-def select_for_each(histograms: DataFrame, config: DatasetConfig) -> DataFrame:
-    """A choice for each image, by its own histogram: tables.SELECTED."""
+def select_for_each(ingested: str, config: DatasetConfig) -> Iterator[Row]:
+    """A choice for each image of a part of ingest's, by its own histogram: tables.SELECTED."""
+    histogram = ("colors", "counts") if config.palette.needs_histograms else ()
+    for image in read_part(ingested, "relative_path", "outcome", *histogram):
+        if image["outcome"] is None:
+            if config.palette.needs_histograms:
+                found = Histogram.unpacked(image["colors"], image["counts"])
+                choice = choose(found, config.palette, config.quality)
+            else:
+                choice = as_configured(config.palette)
+            yield selected_row(image["relative_path"], choice)
 
-    def row(image: dict[str, Any]) -> dict[str, Any]:
-        histogram = Histogram.unpacked(image["colors"], image["counts"])
-        return selected_row(image["relative_path"], choose(histogram, config.palette, config.quality))
 
-    return map_rows(histograms, SELECTED, row)
-
-
-def select_for_groups(histograms: DataFrame, config: DatasetConfig) -> DataFrame:
-    """The same choice for all images of a group, by their pooled histogram: tables.SELECTED."""
-    grouped = histograms.withColumn("group", group_of(config))
-    choices = histograms.sparkSession.sparkContext.broadcast(choose_shared(grouped, config))
-
-    def row(image: dict[str, Any]) -> dict[str, Any]:
-        return selected_row(image["relative_path"], choices.value[image["group"]])
-
-    return map_rows(grouped.select("relative_path", "group"), SELECTED, row)
+def select_for_groups(ingested: str, choices: Mapping[str, Choice], config: DatasetConfig) -> Iterator[Row]:
+    """For each image of a part of ingest's, the choice of its group: tables.SELECTED."""
+    for image in read_part(ingested, "relative_path", "outcome"):
+        if image["outcome"] is None:
+            path = image["relative_path"]
+            yield selected_row(path, choices[group_name(path, config)])
 
 
 def choose_shared(grouped: DataFrame, config: DatasetConfig) -> dict[str, Choice]:
@@ -117,7 +119,7 @@ def candidates_of_groups(pool: DataFrame, config: DatasetConfig) -> DataFrame:
     def of_group(blocks: pa.Table) -> pa.Table:
         histogram = for_choice(whole(blocks))
         row: dict[str, Any] = {"group": blocks["group"][0].as_py()}
-        if len(histogram) <= max(config.palette.largest_k, least_colors(histogram, config.palette)):
+        if fits(histogram, config.palette):
             row |= {"colors": histogram.colors.tobytes(), "counts": histogram.counts.tobytes()}
             return pa.Table.from_pylist([row], _MEASURED)
         flat = count_flat(histogram, config.palette)
@@ -162,7 +164,7 @@ def with_worst(
     }
 
 
-def selected_row(relative_path: str, choice: Choice) -> dict[str, Any]:
+def selected_row(relative_path: str, choice: Choice) -> Row:
     """A choice as a row of tables.SELECTED."""
     curve = [{key: value for key, value in asdict(candidate).items() if key != "centres"} for candidate in choice.curve]
     return {
@@ -180,10 +182,18 @@ def selected_row(relative_path: str, choice: Choice) -> dict[str, Any]:
 
 
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
-    images = read(spark, run, "ingest", INGESTED, "relative_path", "colors", "counts", "outcome")
-    histograms = images.where("outcome is null").drop("outcome")
-    select = select_for_each if run.config.palette.scope == "image" else select_for_groups
-    write(select(histograms, run.config), run, "select_k")
+    config, folder = run.config, run.paths.stage("ingest")
+    shared = None
+    if config.palette.scope != "image":
+        images = read(spark, run, "ingest", INGESTED, "relative_path", "colors", "counts", "outcome")
+        grouped = images.where("outcome is null").withColumn("group", group_of(config))
+        shared = spark.sparkContext.broadcast(choose_shared(grouped, config))
+
+    def rows(part: str) -> Iterator[Row]:
+        ingested = f"{folder}/{part}"
+        return select_for_groups(ingested, shared.value, config) if shared else select_for_each(ingested, config)
+
+    write_table(spark, run, "select_k", SELECTED, part_names(run), rows)
     return {}
 
 

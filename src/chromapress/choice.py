@@ -61,7 +61,7 @@ class Choice:
     """The k that a rule took, and why."""
 
     k: int
-    centres: NDArray[np.float64]  # [k, 4], where K-means starts
+    centres: NDArray[np.float64]  # [k, 4], where K-means starts, or [0, 4]: the engine finds its own start
     verdict: Verdict
     reason: str
     curve: tuple[Candidate, ...]  # ascending in k; what was tried
@@ -125,9 +125,17 @@ def _delta_e(histogram: Histogram, entries: NDArray[np.uint8], palette: Palette)
 
 
 def least_colors(histogram: Histogram, palette: Palette) -> int:
-    """The fewest colours that will do: one for each protected colour, and for each kind that those are not of."""
-    opaque = bool((histogram.colors[:, 3] == 255).any())
-    return max(2, histogram.kinds - opaque + max(len(palette.protected), opaque))
+    """The fewest colours that will do: one for each protected colour, and for each kind of the others.
+
+    Where all are opaque, the protected ones will do.
+    """
+    protected, kinds = len(palette.protected), histogram.kinds
+    return max(2, protected + (0 if protected and histogram.is_opaque else kinds))
+
+
+def fits(histogram: Histogram, palette: Palette) -> bool:
+    """Whether a palette holds all colours there are, with nothing lost."""
+    return len(histogram) <= max(palette.largest_k, least_colors(histogram, palette))
 
 
 def candidates_for(histogram: Histogram, palette: Palette, flat: FlatColors) -> list[int]:
@@ -164,8 +172,10 @@ def count_flat(histogram: Histogram, palette: Palette, curve: engine.Curve | Non
 def choose(histogram: Histogram, palette: Palette, quality: Quality) -> Choice:
     """The number of colours for one image, with the curve it was chosen from.
 
-    Of more than EXACT_COLORS colours, the choice is made on cells of them.
+    Of more than EXACT_COLORS colours, the choice is made on cells of them. What needs no histogram, is not measured.
     """
+    if not palette.needs_histograms:
+        return as_configured(palette)
     histogram = for_choice([histogram])
     clusterings = curve_of(histogram, palette)
 
@@ -174,9 +184,9 @@ def choose(histogram: Histogram, palette: Palette, quality: Quality) -> Choice:
 
     flat = count_flat(histogram, palette, clusterings)
     curve = tried(candidates_for(histogram, palette, flat))
-    colors = len(histogram)
-    if colors > max(palette.largest_k, least_colors(histogram, palette)):
+    if not fits(histogram, palette):
         return pick(curve, palette, quality, flat, tried)
+    colors = len(histogram)
     known = {one.k: one for one in curve}
     k_by_rule = refined(known, palette, quality, flat, tried)
     return Choice(
@@ -188,6 +198,20 @@ def choose(histogram: Histogram, palette: Palette, quality: Quality) -> Choice:
         k_by_rule,
         below_floor=False,
         flat_colors=flat.number,
+    )
+
+
+def as_configured(palette: Palette) -> Choice:
+    """The number of colours where nothing is chosen, for any image; it has no centres to start from."""
+    return Choice(
+        palette.k,
+        np.zeros((0, 4)),
+        Verdict.QUANTIZE,
+        f"{palette.k} colours as configured, or all that there are",
+        (),
+        {**dict.fromkeys(RULES), "fixed": palette.k},
+        below_floor=False,
+        flat_colors=None,
     )
 
 

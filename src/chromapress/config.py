@@ -58,7 +58,7 @@ class Palette(_Section):
     k: int = Field(256, ge=2, le=256, description="The number of colours of rule 'fixed'.")
     candidates: tuple[Annotated[int, Field(ge=2, le=256)], ...] = Field(
         (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256),
-        description="The numbers of colours that the other rules try, ascending. Empty, with 'fixed': no others.",
+        description="The numbers of colours that the other rules try, ascending. Empty, with 'fixed': none are.",
         strict=False,
     )
     tolerance: float = Field(
@@ -73,9 +73,9 @@ class Palette(_Section):
     color_space: Literal["srgb", "oklab"] = Field("srgb", description="Where colour distances are measured.")
     dither: float = Field(0.0, ge=0, le=1, description="Floyd-Steinberg dithering, 0 (none) to 1 (full).")
     protected: tuple[Color, ...] = Field(
-        # Two entries stay free for transparent and translucent pixels, which protected colours never stand for.
+        # Three entries stay free, for transparent and translucent pixels and the opaque ones beside them.
         (),
-        max_length=254,
+        max_length=253,
         description="Colours (#rrggbb) that every palette holds exactly.",
         strict=False,
     )
@@ -103,6 +103,11 @@ class Palette(_Section):
     def largest_k(self) -> int:
         """The most colours that the rule allows: k if fixed, else the largest candidate."""
         return self.k if self.rule == "fixed" else self.candidates[-1]
+
+    @property
+    def needs_histograms(self) -> bool:
+        """Whether colours are to be known before they are quantized: not for a k that is fixed, with no candidates."""
+        return bool(self.candidates) or self.scope != "image"
 
     @property
     def keeps_floor(self) -> bool:

@@ -71,7 +71,7 @@ def press(content: bytes, config: DatasetConfig) -> Pressed:
     choice = choose(histogram, config.palette, config.quality)
     quantized = None
     if choice.verdict != Verdict.UNREACHABLE or under_floor(config) is None:
-        quantized = quantize(decoded.pixels, histogram, choice.verdict, choice.centres, config)
+        quantized = quantize(decoded.pixels, histogram, choice.verdict, choice.k, choice.centres, config)
     finished = finish(quantized, choice.reason, decoded.pixels, len(content), config)
     return Pressed(finished, len(content), decoded, histogram, choice, quantized)
 

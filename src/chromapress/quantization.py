@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromapress import engine, quality
-from chromapress.choice import Verdict, protected_colors
+from chromapress.choice import Verdict, fits, least_colors, protected_colors
 from chromapress.config import DatasetConfig
 from chromapress.histogram import Histogram
 from chromapress.quality import Measured
@@ -33,15 +33,17 @@ def quantize(
     pixels: NDArray[np.uint8],
     histogram: Histogram,
     verdict: Verdict,
+    k: int,
     centres: NDArray[np.float64],
     config: DatasetConfig,
 ) -> Quantized:
     """Exact K-means from the given centres, then the mapping; on to larger k while a floor is missed on the pixels.
 
-    centres: [k, 4] in the engine's clustering space. SSIM and dithering show on the pixels only, which is why a k
-    that the histogram found good enough can turn out not to be.
+    k, centres: as choice.Choice has them. SSIM and dithering show on the pixels only, which is why a k that the
+    histogram found good enough can turn out not to be.
     """
-    if verdict == Verdict.LOSSLESS:
+    chosen = len(centres) > 0
+    if verdict == Verdict.LOSSLESS or (not chosen and fits(histogram, config.palette)):
         return _measured(pixels, histogram.colors, engine.map_pixels(pixels, histogram.colors), config)
     protected = protected_colors(config.palette)
     space = config.palette.color_space
@@ -52,13 +54,15 @@ def quantize(
         )
         return apply_palette(pixels, clustering.palette, config, own=True)
 
-    result = clustered(len(centres), centres)
+    if not chosen:
+        return clustered(max(k, least_colors(histogram, config.palette)), None)
+    result = clustered(k, centres)
     if config.palette.keeps_floor:
-        for k in config.palette.candidates:
+        for more in config.palette.candidates:
             if not result.below_floor:
                 break
-            if len(centres) < k < len(histogram):
-                result = clustered(k, None)
+            if k < more < len(histogram):
+                result = clustered(more, None)
     return result
 
 

@@ -113,14 +113,12 @@ def test_a_fixed_k_is_taken_whatever_its_quality_and_flagged() -> None:
     assert "under the floor" in choice.reason
 
 
-@pytest.mark.parametrize("histogram", [PHOTO, ICON])
-def test_without_candidates_a_fixed_k_alone_is_measured(histogram: Histogram) -> None:
-    with_others = choose(histogram, palette(rule="fixed", k=24), Quality())
-    choice = choose(histogram, palette(rule="fixed", k=24, candidates=[]), Quality())
+def test_without_candidates_a_fixed_k_is_taken_unmeasured() -> None:
+    choice = choose(PHOTO, palette(rule="fixed", k=24, candidates=[]), Quality())
     assert choice.k_by_rule == {"fixed": 24, "silhouette": None, "silhouette_floor": None, "quality": None}
-    assert (choice.flat_colors, choice.rules_disagree, len(choice.curve)) == (None, False, 1)
-    assert choice.reason == with_others.reason
-    np.testing.assert_array_equal(choice.centres, with_others.centres)
+    assert (choice.flat_colors, choice.rules_disagree, choice.curve) == (None, False, ())
+    assert (choice.k, choice.verdict, len(choice.centres)) == (24, Verdict.QUANTIZE, 0)
+    assert choose(ICON, palette(rule="fixed", k=24, candidates=[]), Quality()).reason == choice.reason
 
 
 def test_the_quality_rule_finds_the_exact_number() -> None:
@@ -170,7 +168,8 @@ def test_kinds_of_transparency_and_protected_colours_need_their_own() -> None:
     assert candidates_for(ICON, palette(candidates=(2, 4)), NOT_FLAT)[0] == 3
     protected = palette(protected=("#ff0000", "#00ff00", "#0000ff"))
     assert least_colors(PHOTO, protected) == 3
-    assert least_colors(ICON, protected) == 5
+    assert least_colors(ICON, protected) == 6
+    assert choose(ICON, palette(rule="fixed", k=3, protected=protected.protected), Quality()).k == 6
     translucent = Histogram(np.array([[1, 1, 1, 9], [2, 2, 2, 9]], np.uint8), np.array([1, 1]))
     assert least_colors(translucent, protected) == 4
 

@@ -18,7 +18,7 @@ def quantized(pixels: np.ndarray, **sections: Any) -> Quantized:
     config: DatasetConfig = parse(sections, "test")
     histogram = Histogram.of(pixels)
     choice = choose(histogram, config.palette, config.quality)
-    return quantize(pixels, histogram, choice.verdict, choice.centres, config)
+    return quantize(pixels, histogram, choice.verdict, choice.k, choice.centres, config)
 
 
 def test_few_colours_come_back_exactly() -> None:
@@ -48,6 +48,29 @@ def test_protected_colours_are_in_the_palette_exactly() -> None:
     entries = result.palette.tolist()
     assert [204, 0, 0, 255] in entries
     assert [18, 171, 52, 255] in entries
+
+
+def test_a_k_that_was_not_chosen_from_anything_is_as_good() -> None:
+    fixed = {"rule": "fixed", "k": 16}
+    measured = quantized(PHOTO, palette=fixed)
+    unmeasured = quantized(PHOTO, palette={**fixed, "candidates": []})
+    assert unmeasured.k == 16
+    assert unmeasured.measured.psnr_db == pytest.approx(measured.measured.psnr_db, abs=0.1)
+
+
+@pytest.mark.parametrize(("k", "entries"), [(9, 9), (200, 9), (8, 8)])
+def test_no_more_colours_than_there_are(k: int, entries: int) -> None:
+    result = quantized(np.asarray(flat(9, 1)), palette={"rule": "fixed", "k": k, "candidates": []})
+    assert result.k == entries
+    assert np.isinf(result.measured.psnr_db) == (entries == 9)
+
+
+def test_no_fewer_than_kinds_of_opacity_and_protected_colours_need() -> None:
+    pixels = np.asarray(icon(3))
+    palette = {"rule": "fixed", "k": 2, "candidates": [], "protected": ["#cc0000", "#12ab34"]}
+    result = quantized(pixels, palette=palette)
+    assert result.k == 5
+    assert set(result.palette[:, 3]) >= {0, 255}
 
 
 def test_a_floor_of_ssim_takes_more_colours() -> None:

@@ -1,0 +1,124 @@
+"""The stages' tables: a Parquet file for each of ingest's Spark partitions. Not a job itself.
+
+Those who read and write them are Python's workers, with pyarrow and hdfs-native: an image's megabytes pass the JVM
+nowhere. A part of one stage is made from the same part of the stages before it, whose rows have the same order, so that
+joining them moves nothing. Spark can read the tables too: where rows meet that are not of one image, it does.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from lake import Run
+from pyspark.sql import SparkSession
+
+from chromapress.paths import STAGES
+from chromapress.storage import hdfs
+
+Row = dict[str, Any]
+Work = TypeVar("Work")
+
+# So many rows and bytes are a row group, which is what is read at a time: rows can have megabytes, and gigabytes.
+_GROUP_ROWS: Final = 64
+_GROUP_BYTES: Final = 16 << 20
+# What gets smaller by half or more, at zstd's quickest; files do not compress again.
+_COMPRESSED: Final = ("colors", "counts", "indices")
+# The JVM, and this module, take no file for a table's whose name begins so.
+_UNFINISHED: Final = "_"
+
+
+def write_table(
+    spark: SparkSession,
+    run: Run,
+    stage: str,
+    schema: pa.Schema,
+    work: Sequence[Work],
+    rows_of: Callable[[Work], Iterable[Row]],
+) -> None:
+    """Leave a stage's table, whole or not at all: a part, and a task of Spark's, for each piece of work."""
+    target, aside = run.paths.stage(stage), f"{run.paths.base}/_aside-{STAGES[stage]}"
+
+    def make(numbered: tuple[int, Work]) -> None:
+        number, piece = numbered
+        # Two tries of a task may write at once; both would write the same.
+        unfinished = f"{aside}/{_UNFINISHED}{number}-{uuid.uuid4().hex}"
+        write_part(unfinished, schema, rows_of(piece))
+        hdfs().replace(unfinished, f"{aside}/part-{number:06}.parquet")
+
+    run.store.delete(aside)
+    spark.sparkContext.parallelize(list(enumerate(work)), len(work)).foreach(make)
+    for name in run.store.names(aside):
+        if name.startswith(_UNFINISHED):
+            run.store.delete(f"{aside}/{name}")
+    run.store.delete(target)
+    run.store.replace(aside, target)
+
+
+def part_names(run: Run) -> list[str]:
+    """The parts that ingest left, and every later stage."""
+    return [name for name in run.store.names(run.paths.stage("ingest")) if not name.startswith(_UNFINISHED)]
+
+
+def read_part(path: str, *columns: str) -> Iterator[Row]:
+    """The rows of a part, in their order."""
+    with hdfs().reader(path) as stream, pq.ParquetFile(stream) as part:
+        for number in range(part.num_row_groups):
+            group = part.read_row_group(number, list(columns))
+            for i in range(len(group)):
+                # One at a time as Python objects: a group's megabytes are not all copied at once.
+                yield group.slice(i, 1).to_pylist()[0]
+
+
+def find_row(path: str, relative_path: str, *columns: str) -> Row:
+    """One image's row of a part; of the others, little is read."""
+    with hdfs().reader(path) as stream:
+        found = pq.read_table(stream, columns=list(columns), filters=[("relative_path", "==", relative_path)])
+    (row,) = found.to_pylist()
+    return dict(row)
+
+
+def write_part(path: str, schema: pa.Schema, rows: Iterable[Row]) -> None:
+    """A part's file, in row groups of bounded size."""
+    with (
+        hdfs().writer(path) as sink,
+        pq.ParquetWriter(
+            sink,
+            schema,
+            compression=dict.fromkeys(_COMPRESSED, "zstd"),
+            compression_level=dict.fromkeys(_COMPRESSED, 1),
+            use_dictionary=False,  # no two images are alike
+            write_statistics=["relative_path"],
+        ) as part,
+    ):
+        for batch in in_batches(rows, schema):
+            part.write_batch(batch)
+
+
+def in_batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows as record batches of bounded size."""
+    some: list[Row] = []
+    size = 0
+    for row in rows:
+        some.append(row)
+        size += sum(len(value) for value in row.values() if isinstance(value, bytes))
+        if len(some) == _GROUP_ROWS or size >= _GROUP_BYTES:
+            yield pa.RecordBatch.from_pylist(some, schema)
+            some, size = [], 0
+    if some:
+        yield pa.RecordBatch.from_pylist(some, schema)
+
+
+def beside(rows: Iterable[Row], others: Iterable[Row]) -> Iterator[tuple[Row, Row | None]]:
+    """Each row, and the one of the same image from another table of the same order, if it has one."""
+    rest = iter(others)
+    other = next(rest, None)
+    for row in rows:
+        if other is not None and other["relative_path"] == row["relative_path"]:
+            yield row, other
+            other = next(rest, None)
+        else:
+            yield row, None
