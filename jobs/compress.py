@@ -31,6 +31,9 @@ def compress(images: Iterable[tuple[Row, Row | None]], config: DatasetConfig) ->
     each, as tables.QUANTIZED, what it was quantized to, or None where no k reaches the floor.
     """
     for image, quantized in images:
+        if quantized and quantized["outcome"]:
+            yield {name: quantized[name] for name in ("relative_path", "outcome", "reason")}
+            continue
         pixels = decode(image["content"], config.limits).pixels if "content" in image else None
         end = finish(
             quantized_of(quantized) if quantized else None, image["reason"], pixels, image["source_size_bytes"], config

@@ -1,4 +1,7 @@
-"""Stage ingest: the landing partition's files as rows, decoded once, each with its colour histogram or a reason."""
+"""Stage ingest: the landing partition's files as rows, each with its colour histogram or a reason.
+
+Where k is fixed and there is nothing to choose from, no histogram is needed: then heads are read, and quantize decodes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +19,7 @@ from parts import Row, write_table
 from pyspark.sql import SparkSession
 
 from chromapress.config import DatasetConfig
-from chromapress.decode import Undecodable, check_size, decode
+from chromapress.decode import Undecodable, check_size, decode, identify
 from chromapress.histogram import Histogram
 from chromapress.outcome import Outcome
 from chromapress.storage import File, Source, open_source
@@ -91,11 +95,14 @@ def ingest_content(relative_path: str | None, content: bytes, config: DatasetCon
     try:
         check_size(len(content), config.limits)
         row["sha256"] = hashlib.sha256(content).hexdigest()
+        if not config.palette.needs_histograms:
+            # Quantize decodes it anyway, and tells what cannot be.
+            return row | {"content": content, **asdict(identify(content, config.limits))}
         decoded = decode(content, config.limits)
     except Undecodable as told:
         return row | _ended(told, content)
     height, width = decoded.pixels.shape[:2]
-    colors, counts = Histogram.of(decoded.pixels).packed() if config.palette.needs_histograms else (None, None)
+    colors, counts = Histogram.of(decoded.pixels).packed()
     return row | {
         "content": content,
         "format": decoded.format,

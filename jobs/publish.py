@@ -9,7 +9,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed
@@ -19,8 +19,8 @@ import PIL
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from lake import GateError, Run, read, read_facts, run_stage, stage_facts
-from parts import Row, find_row, in_batches, part_names, read_part
+from lake import GateError, Run, read_facts, run_stage, stage_facts
+from parts import Row, beside, find_row, in_batches, part_names, read_part, write_part
 from pyspark.sql import DataFrame, SparkSession, Window, functions
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -35,7 +35,6 @@ from chromapress.tables import COMPRESSED, INGESTED, MANIFEST
 # A packed file is about one HDFS block.
 _PACK_BYTES: Final = 128 << 20
 _WRITERS: Final = 8
-_PACK_ROW_GROUP: Final = 64
 _MANIFEST_ROW_GROUP: Final = 1024
 
 _NAMED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa.string())])
@@ -43,14 +42,18 @@ _PACKED: Final = pa.schema([("relative_path", pa.string()), ("published_path", p
 # What the manifest needs of each stage: everything but pixels and files.
 _SMALL_INGESTED: Final = [name for name in INGESTED.names if name not in ("content", "colors", "counts")]
 _SMALL_SELECTED: Final = ("relative_path", "reason", "curve", "k_by_rule", "flat_colors", "rules_disagree")
-_SMALL_QUANTIZED: Final = ("relative_path", "palette", "cluster_sizes")
+_SMALL_QUANTIZED: Final = ("relative_path", "width", "height", "palette", "cluster_sizes")
 _SMALL_COMPRESSED: Final = [name for name in COMPRESSED.names if name != "encoded"]
 
-# MANIFEST before names are given, and the part of the stages' tables that an image is in.
+# MANIFEST before names are given, and where in the stages' tables an image is.
 _ENDED: Final = pa.schema(
-    [*(field for field in MANIFEST if field.name not in ("published_path", "pack")), pa.field("part", pa.string())]
+    [
+        *(field for field in MANIFEST if field.name not in ("published_path", "pack")),
+        pa.field("part", pa.string()),
+        pa.field("position", pa.int32()),
+    ]
 )
-_CONTENT: Final = pa.schema([("relative_path", pa.string()), ("content", pa.binary())])
+_DIGESTED: Final = ["relative_path", "source_size_bytes", "source_sha256", "pack"]
 _NEW: Final = [str(one) for one in Outcome if one.is_new_file]
 _KEPT: Final = [str(one) for one in Outcome if one.is_kept]
 
@@ -78,26 +81,33 @@ def ended_rows(part: str, stages: RunPaths, given_up: Outcome | None) -> Iterato
         return {row["relative_path"]: row for row in read_part(f"{stages.stage(stage)}/{part}", *columns)}
 
     selected = by_path("select_k", _SMALL_SELECTED)
-    quantized = by_path("quantize", _SMALL_QUANTIZED)
+    quantized_rows = by_path("quantize", _SMALL_QUANTIZED)
     compressed = by_path("compress", _SMALL_COMPRESSED)
-    for image in read_part(f"{stages.stage('ingest')}/{part}", *_SMALL_INGESTED):
+    for position, image in enumerate(read_part(f"{stages.stage('ingest')}/{part}", *_SMALL_INGESTED)):
         path, size = image["relative_path"], image["size_bytes"]
-        choice, palette, end = (table.get(path, {}) for table in (selected, quantized, compressed))
+        choice, quantized, end = (table.get(path, {}) for table in (selected, quantized_rows, compressed))
         outcome = Outcome(image["outcome"] or end.get("outcome") or str(given_up))
-        row = choice | (palette if end.get("k") else {}) | end | image  # a lossy file has no palette
-        yield row | {
-            "part": part,
-            "source_size_bytes": size,
-            "source_sha256": image["sha256"],
-            "outcome": str(outcome),
-            "reason": image["reason"] or end.get("reason") or choice["reason"],
-            "choice": choice.get("reason"),
-            "published_size_bytes": row["encoded_size_bytes"]
-            if outcome.is_new_file
-            else None
-            if outcome == Outcome.REJECTED
-            else size,
-        }
+        published_size = end["encoded_size_bytes"] if outcome.is_new_file else size
+        is_palette = end.get("k") is not None  # a lossy file has none
+        yield (
+            image
+            | choice
+            | end
+            | {
+                "part": part,
+                "position": position,
+                "source_size_bytes": size,
+                "source_sha256": image["sha256"],
+                "width": quantized.get("width") or image["width"],
+                "height": quantized.get("height") or image["height"],
+                "outcome": str(outcome),
+                "reason": image["reason"] or end.get("reason") or choice["reason"],
+                "choice": choice.get("reason"),
+                "palette": quantized["palette"] if is_palette else None,
+                "cluster_sizes": quantized["cluster_sizes"] if is_palette else None,
+                "published_size_bytes": None if outcome == Outcome.REJECTED else published_size,
+            }
+        )
 
 
 def named(rows: DataFrame, layout: str) -> DataFrame:
@@ -112,7 +122,8 @@ def named(rows: DataFrame, layout: str) -> DataFrame:
     whole = rows.join(names, "relative_path", "left")
     pack = functions.lit(None)
     if layout == "parquet":
-        so_far = functions.sum("published_size_bytes").over(Window.orderBy("relative_path"))
+        # As they landed: a pack is made of neighbouring parts.
+        so_far = functions.sum("published_size_bytes").over(Window.orderBy("part", "position"))
         pack = functions.when(functions.col("published_path").isNotNull(), functions.floor(so_far / _PACK_BYTES))
     return whole.withColumn("pack", pack.cast("int")).select(*MANIFEST.names, "part")
 
@@ -144,72 +155,50 @@ def versions() -> dict[str, str]:
     return {"chromapress": installed("chromapress"), "engine": engine.__version__, "pillow": PIL.__version__}
 
 
-def write_images(
-    spark: SparkSession, rows: DataFrame, run: Run, target: VersionPaths, outcomes: Collection[str]
-) -> None:
-    """The published files: new ones from what compress left, kept ones, if there are any, from what ingest read."""
-    if run.config.publish.layout == "files":
-        write_files(rows, run.paths, target.images)
-        return
-    small = rows.select("relative_path", "published_path", "pack")
-    encoded = read(spark, run, "compress", COMPRESSED, "relative_path", "encoded")
-    files = (
-        encoded.where("encoded is not null")
-        .withColumnRenamed("encoded", "content")
-        .join(small.where(rows.outcome.isin(_NEW)), "relative_path")
-    )
-    if any(Outcome(one).is_kept for one in outcomes):
-        sources = read(spark, run, "ingest", INGESTED, "relative_path", "content")
-        files = files.unionByName(sources.join(small.where(rows.outcome.isin(_KEPT)), "relative_path"))
-    images = target.images
+def write_images(rows: DataFrame, stages: RunPaths, images: str, layout: str) -> None:
+    """The published files: new ones from what compress left, kept ones from what ingest read.
 
-    def write_pack(pack: pa.Table) -> pa.Table:
-        number = pack["pack"][0].as_py()
-        with hdfs().writer(f"{images}/part-{number:05}.parquet") as sink:
-            # Images do not compress again, and a reader wants one of them, not all.
-            pq.write_table(
-                pack.sort_by("relative_path").select(_PACKED.names).cast(_PACKED),
-                sink,
-                compression="none",
-                use_dictionary=False,
-                row_group_size=_PACK_ROW_GROUP,
-            )
-        return _NOTHING.empty_table()
+    Only names are shuffled: to a task for each part of the stages' tables, or for each pack.
+    """
 
-    # As many parts as packs at most: those of the manifest, whose rows are small, would be too few.
-    packs = 1 + read_facts(run, "ingest")["bytes"] // _PACK_BYTES
-    _run(files.repartition(packs, "pack").groupBy("pack").applyInArrow(write_pack, from_arrow_schema(_NOTHING)))
+    def contents(group: pa.Table) -> Iterator[Row]:
+        """The group's images as they landed: _PACKED."""
+        for part in sorted(set(group["part"].to_pylist())):
+            of_part = group.filter(pc.equal(group["part"], part))
+            names = dict(zip(of_part["relative_path"].to_pylist(), of_part["published_path"].to_pylist(), strict=True))
+            some_kept = bool(pc.any(pc.is_in(of_part["outcome"], pa.array(_KEPT))).as_py())
+            for path, content in contents_of(part, stages, some_kept):
+                if path in names:
+                    yield {"relative_path": path, "published_path": names[path], "content": content}
 
-
-def write_files(rows: DataFrame, stages: RunPaths, images: str) -> None:
-    """Each image as a file of its own, a part at a time: only names are shuffled."""
-
-    def write_part(small: pa.Table) -> pa.Table:
-        part = small["part"][0].as_py()
-        names = dict(zip(small["relative_path"].to_pylist(), small["published_path"].to_pylist(), strict=True))
-        contents = contents_of(part, stages, bool(pc.any(pc.is_in(small["outcome"], pa.array(_KEPT))).as_py()))
+    def write_files(group: pa.Table) -> pa.Table:
         # Writing a small file is mostly waiting for NameNode and DataNodes: several wait at once.
         with ThreadPoolExecutor(_WRITERS) as writers:
-            for batch in in_batches(contents, _CONTENT):
-                paths = [f"{images}/{names[path]}" for path in batch["relative_path"].to_pylist()]
+            for batch in in_batches(contents(group), _PACKED):
+                paths = [f"{images}/{path}" for path in batch["published_path"].to_pylist()]
                 list(writers.map(hdfs().write, paths, batch["content"].to_pylist()))
         return _NOTHING.empty_table()
 
-    published = rows.where("published_path is not null").select("part", "relative_path", "published_path", "outcome")
-    _run(published.groupBy("part").applyInArrow(write_part, from_arrow_schema(_NOTHING)))
+    def write_pack(group: pa.Table) -> pa.Table:
+        number = group["pack"][0].as_py()
+        write_part(f"{images}/part-{number:05}.parquet", _PACKED, contents(group))
+        return _NOTHING.empty_table()
+
+    published = rows.where("published_path is not null")
+    small = published.select("part", "pack", "relative_path", "published_path", "outcome")
+    key, write = ("part", write_files) if layout == "files" else ("pack", write_pack)
+    small.groupBy(key).applyInArrow(write, from_arrow_schema(_NOTHING)).write.format("noop").mode("overwrite").save()
 
 
-def contents_of(part: str, stages: RunPaths, some_kept: bool) -> Iterator[Row]:
-    """What is published of a part's images: _CONTENT."""
-    new = set()
-    for row in read_part(f"{stages.stage('compress')}/{part}", "relative_path", "encoded"):
-        if row["encoded"] is not None:
-            new.add(row["relative_path"])
-            yield {"relative_path": row["relative_path"], "content": row["encoded"]}
-    if some_kept:
-        for row in read_part(f"{stages.stage('ingest')}/{part}", "relative_path", "content"):
-            if row["content"] is not None and row["relative_path"] not in new:
-                yield row
+def contents_of(part: str, stages: RunPaths, some_kept: bool) -> Iterator[tuple[str, bytes]]:
+    """Relative path and what can be published of a part's images; without some_kept, new files alone."""
+    columns = ("relative_path", "content") if some_kept else ("relative_path",)
+    sources = read_part(f"{stages.stage('ingest')}/{part}", *columns)
+    encoded = read_part(f"{stages.stage('compress')}/{part}", "relative_path", "encoded")
+    for source, end in beside(sources, encoded):
+        content = (end and end["encoded"]) or source.get("content")
+        if content is not None:
+            yield source["relative_path"], content
 
 
 def write_manifest(rows: DataFrame, run: Run, target: VersionPaths) -> str:
@@ -224,7 +213,7 @@ def write_manifest(rows: DataFrame, run: Run, target: VersionPaths) -> str:
         with hdfs().writer(target.manifest) as sink, pq.ParquetWriter(sink, MANIFEST, compression="zstd") as writer:
             for batch in batches:
                 writer.write_table(pa.Table.from_batches([batch]).cast(MANIFEST))
-                for row in batch.select(["relative_path", "source_size_bytes", "source_sha256"]).to_pylist():
+                for row in batch.select(_DIGESTED).to_pylist():
                     digest.update(json.dumps(list(row.values())).encode())
         yield pa.RecordBatch.from_pylist([{"version": digest.hexdigest()[:16]}], _VERSION)
 
@@ -233,11 +222,6 @@ def write_manifest(rows: DataFrame, run: Run, target: VersionPaths) -> str:
     ordered = rows.select(*MANIFEST.names).coalesce(1).sortWithinPartitions("relative_path")
     version: str = ordered.mapInArrow(write_file, from_arrow_schema(_VERSION)).collect()[0].version
     return version
-
-
-def _run(frame: DataFrame) -> None:
-    """Let the executors do it, for what it does and not for its rows."""
-    frame.write.format("noop").mode("overwrite").save()
 
 
 def write_about(rows: DataFrame, run: Run, made: VersionPaths, version: str, started: float) -> None:
@@ -319,7 +303,7 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     version = write_manifest(rows, run, aside)
     target = run.partition.version(version)
     if not run.store.exists(target.run):
-        write_images(spark, rows, run, aside, counts)
+        write_images(rows, run.paths, aside.images, run.config.publish.layout)
         write_about(rows, run, aside, version, started)
         run.store.replace(aside.base, target.base)
     switch(run, version)

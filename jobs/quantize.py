@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from chromapress.choice import Verdict
 from chromapress.config import DatasetConfig
-from chromapress.decode import decode
+from chromapress.decode import Undecodable, decode
 from chromapress.histogram import Histogram
 from chromapress.paths import RunPaths
 from chromapress.press import under_floor
@@ -33,13 +33,19 @@ def to_quantize(part: str, paths: RunPaths, config: DatasetConfig) -> Iterator[R
     given_up = under_floor(config) is not None
     for image, choice in beside(images, selected):
         if choice is not None and not (given_up and choice["verdict"] == Verdict.UNREACHABLE):
-            yield image | choice
+            yield image | choice | {"source_size_bytes": image["size_bytes"]}
 
 
 def quantize_each(images: Iterable[Row], config: DatasetConfig) -> Iterator[Row]:
     """Each image with a palette of its own: tables.QUANTIZED."""
     for image in images:
-        pixels = decode(image["content"], config.limits).pixels
+        try:
+            pixels = decode(image["content"], config.limits).pixels
+        except Undecodable as told:
+            # Ingest has read its head only.
+            row = {name: image[name] for name in ("relative_path", "source_size_bytes")}
+            yield row | {"outcome": str(told.outcome), "reason": str(told)}
+            continue
         centres = np.frombuffer(image["centres"], np.float64).reshape(-1, 4)
         done = quantize(pixels, Histogram.of(pixels), Verdict(image["verdict"]), image["k"], centres, config)
         yield quantized_row(image, done)
@@ -57,7 +63,7 @@ def quantized_row(image: Row, quantized: Quantized) -> Row:
     height, width = quantized.indices.shape
     return {
         "relative_path": image["relative_path"],
-        "source_size_bytes": image["size_bytes"],
+        "source_size_bytes": image["source_size_bytes"],
         "reason": image["reason"],
         "k": quantized.k,
         "palette": quantized.palette.tobytes(),

@@ -62,6 +62,16 @@ class Decoded:
     mode: str  # the file's, in Pillow's words
 
 
+@dataclass(frozen=True)
+class Identified:
+    """What an image file says of itself."""
+
+    format: str  # in Pillow's words
+    mode: str  # in Pillow's words
+    width: int  # as it is stored, not upright
+    height: int
+
+
 class Undecodable(Exception):  # noqa: N818  (not an error of the program: a row with a reason)
     """An image that is not quantized: rejected, or kept as it is because it has several frames or pages."""
 
@@ -87,26 +97,41 @@ def decode(content: bytes, limits: Limits) -> Decoded:
     if plain is not None:
         opaque = plain.shape[2] == 3 or (plain[..., 3] == 255).all()
         return Decoded(np.ascontiguousarray(plain[..., :3]) if opaque else plain, "PNG", "RGBA"[: plain.shape[2]])
+    with _opened(content, limits) as image:
+        try:
+            image.load()
+            return Decoded(_upright_srgb(image), str(image.format), image.mode)
+        except DAMAGE as error:
+            raise _damaged(error) from None
+
+
+def identify(content: bytes, limits: Limits) -> Identified:
+    """What a file's head tells, or Undecodable; that its pixels can be decoded is not said."""
+    check_size(len(content), limits)
+    with _opened(content, limits) as image:
+        return Identified(str(image.format), image.mode, image.width, image.height)
+
+
+def _opened(content: bytes, limits: Limits) -> Image.Image:
+    """An image of one frame and no more pixels than the limit, before any is decoded."""
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
         raise _rejected(*_unknown(content)) from None
     except DAMAGE as error:
         raise _damaged(error) from None
-    with image:
-        if image.width * image.height > limits.max_pixels:
-            size = f"{image.width}x{image.height} pixels"
-            raise _rejected("too_many_pixels", f"{size}, the limit is {limits.max_pixels}")
-        try:
-            frames = getattr(image, "n_frames", 1)
-            if frames == 1:
-                image.load()
-                return Decoded(_upright_srgb(image), str(image.format), image.mode)
-        except DAMAGE as error:
-            raise _damaged(error) from None
-        if image.format in _ANIMATED:
-            raise Undecodable(Outcome.KEPT_ANIMATED, "animated", f"{frames} frames")
-        raise Undecodable(Outcome.KEPT_MULTIPAGE, "multipage", f"{frames} pages")
+    if image.width * image.height > limits.max_pixels:
+        size = f"{image.width}x{image.height} pixels"
+        raise _rejected("too_many_pixels", f"{size}, the limit is {limits.max_pixels}")
+    try:
+        frames = getattr(image, "n_frames", 1)
+    except DAMAGE as error:
+        raise _damaged(error) from None
+    if frames == 1:
+        return image
+    if image.format in _ANIMATED:
+        raise Undecodable(Outcome.KEPT_ANIMATED, "animated", f"{frames} frames")
+    raise Undecodable(Outcome.KEPT_MULTIPAGE, "multipage", f"{frames} pages")
 
 
 def _rejected(reason: str, detail: str) -> Undecodable:

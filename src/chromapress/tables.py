@@ -35,9 +35,9 @@ INGESTED: Final = pa.schema(
         pa.field("content", pa.binary()),  # the file, byte for byte; null where rejected
         pa.field("format", pa.string()),
         pa.field("mode", pa.string()),
-        pa.field("width", pa.int32()),  # upright
+        pa.field("width", pa.int32()),  # upright; where there is no histogram, as stored
         pa.field("height", pa.int32()),
-        pa.field("colors", pa.binary()),  # uint8 [n, 4], see the engine's contract
+        pa.field("colors", pa.binary()),  # uint8 [n, 4], see the engine's contract; null where none is needed
         pa.field("counts", pa.binary()),  # uint32 [n]
         pa.field("outcome", pa.string()),
         pa.field("reason", pa.string()),
@@ -60,16 +60,17 @@ SELECTED: Final = pa.schema(
     ]
 )
 
-# One row for each image that was quantized.
+# One row for each image that was quantized, or turned out not to be an image: then with an outcome, and no palette.
 QUANTIZED: Final = pa.schema(
     [
         pa.field("relative_path", pa.string()),
         pa.field("source_size_bytes", pa.int64()),
-        pa.field("reason", pa.string()),  # as selected
+        pa.field("outcome", pa.string()),
+        pa.field("reason", pa.string()),  # of the outcome, or as selected
         pa.field("k", pa.int32()),
         pa.field("palette", pa.binary()),  # uint8 [k, 4] straight RGBA
         pa.field("indices", pa.binary()),  # uint8 [height, width]
-        pa.field("width", pa.int32()),
+        pa.field("width", pa.int32()),  # upright
         pa.field("height", pa.int32()),
         pa.field("cluster_sizes", pa.list_(pa.int64())),  # pixels of each palette entry
         *_MEASURED,

@@ -122,7 +122,9 @@ def test_a_k_that_is_fixed_takes_no_histograms(press_partition: Callable[..., Ru
         told = rows[path]
         if file.outcomes <= {"rejected", "kept_animated", "kept_multipage"}:
             assert told["outcome"] in file.outcomes
+            assert told["reason"].startswith(file.reason)
         else:
+            assert file.size in (None, (told["width"], told["height"]))
             assert told["codec"] == "png"
             assert (told["curve"], told["choice"]) == ([], "8 colours as configured, or all that there are")
     assert rows["flat/chart-5.png"]["outcome"] == "published_lossless"
