@@ -52,8 +52,6 @@ _SESSION: Final = {
     "spark.sql.execution.arrow.maxBytesPerBatch": str(_BATCH_BYTES),
     "spark.sql.files.maxPartitionBytes": str(PARTITION_BYTES),
     "spark.sql.files.openCostInBytes": "0",
-    # The narrow side of a join of narrow with wide rows is to be sent around, not the wide one.
-    "spark.sql.autoBroadcastJoinThreshold": str(64 << 20),
 }
 
 

@@ -34,7 +34,8 @@ from chromapress.tables import COMPRESSED, INGESTED, MANIFEST
 
 # A packed file is about one HDFS block.
 _PACK_BYTES: Final = 128 << 20
-_WRITERS: Final = 8
+# A client that closes a file before a DataNode has told the NameNode of it, waits half a second before it asks again.
+_WRITERS: Final = 32
 _MANIFEST_ROW_GROUP: Final = 1024
 
 _NAMED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa.string())])
@@ -172,7 +173,7 @@ def write_images(rows: DataFrame, stages: RunPaths, images: str, layout: str) ->
                     yield {"relative_path": path, "published_path": names[path], "content": content}
 
     def write_files(group: pa.Table) -> pa.Table:
-        # Writing a small file is mostly waiting for NameNode and DataNodes: several wait at once.
+        # Writing a small file is mostly waiting: many wait at once.
         with ThreadPoolExecutor(_WRITERS) as writers:
             for batch in in_batches(contents(group), _PACKED):
                 paths = [f"{images}/{path}" for path in batch["published_path"].to_pylist()]

@@ -1,7 +1,7 @@
 """Whole files in and out: HDFS through hdfs-native (no JVM), S3 through pyarrow, anything else through fsspec.
 
-Executors read landing files and write published ones with it, the driver its small JSON files, the command line what
-was published. Tables go through Spark. Which HDFS is meant when a path has no scheme is core-site.xml's to say
+Executors read landing files, the stages' tables go in and out with it, and what is published; so do the driver's small
+JSON files, and what the command line reads. Which HDFS is meant when a path has no scheme is core-site.xml's to say
 (HADOOP_CONF_DIR), as for everything else of Hadoop's.
 """
 
