@@ -55,14 +55,16 @@ std::vector<std::uint8_t> encode_png(const IndexMap& map, std::span<const Rgba> 
     throw std::invalid_argument("a PNG has 1 to 2^31 - 1 rows and columns");
   }
   if (palette.empty() || palette.size() > kMaxColors) throw std::invalid_argument("a palette has 1 to 256 entries");
-  const auto [written_palette, depth, stream] = lay_out(compact(map, palette), map.width, effort);
+  const auto [written_palette, format, stream] = lay_out(compact(map, palette), map.width, effort);
   // An IDAT chunk holds less than 2^31 bytes; longer streams would need several.
   if (stream.size() > kMaxSide) throw std::invalid_argument("the image is too large for one PNG data chunk");
 
   std::vector<std::uint8_t> header, colors, alphas;
   put_u32(header, map.width);
   put_u32(header, map.height);
-  for (const unsigned v : {depth, 3u, 0u, 0u, 0u}) header.push_back(static_cast<std::uint8_t>(v));
+  for (const unsigned v : {format.depth, static_cast<unsigned>(format.type), 0u, 0u, 0u}) {
+    header.push_back(static_cast<std::uint8_t>(v));
+  }
   for (const Rgba c : written_palette) {
     colors.insert(colors.end(), {c.r, c.g, c.b});
     alphas.push_back(c.a);
@@ -71,8 +73,10 @@ std::vector<std::uint8_t> encode_png(const IndexMap& map, std::span<const Rgba> 
 
   std::vector<std::uint8_t> file = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
   put_chunk(file, "IHDR", header);
-  put_chunk(file, "PLTE", colors);
-  if (!alphas.empty()) put_chunk(file, "tRNS", alphas);
+  if (format.type == ColorType::indexed) {
+    put_chunk(file, "PLTE", colors);
+    if (!alphas.empty()) put_chunk(file, "tRNS", alphas);
+  }
   put_chunk(file, "IDAT", stream);
   put_chunk(file, "IEND", {});
   return file;

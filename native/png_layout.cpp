@@ -54,25 +54,10 @@ constexpr std::size_t kMedium = 1 << 18, kSmall = 1 << 16, kTiny = 1 << 13;
 
 struct Choice {
   Order order;
-  unsigned depth;
+  Format format;
   Filtering filtering;
   std::size_t size = 0;
 };
-
-std::size_t row_bytes(std::size_t width, unsigned depth) { return (width * depth + 7) / 8; }
-
-// The rows as PNG packs them, without filter bytes.
-std::vector<std::uint8_t> pack(std::span<const std::uint8_t> indices, std::size_t width, unsigned depth) {
-  const std::size_t per_byte = 8 / depth, bytes = row_bytes(width, depth), height = indices.size() / width;
-  std::vector<std::uint8_t> packed(bytes * height, 0);
-  for (std::size_t y = 0; y < height; ++y) {
-    for (std::size_t x = 0; x < width; ++x) {
-      const auto shift = static_cast<unsigned>(8 - depth * (x % per_byte + 1));
-      packed[y * bytes + x / per_byte] |= static_cast<std::uint8_t>(indices[y * width + x] << shift);
-    }
-  }
-  return packed;
-}
 
 // Blocks of rows, one in `share`.
 std::vector<std::uint8_t> some_rows(std::span<const std::uint8_t> indices, std::size_t width, std::size_t share) {
@@ -93,10 +78,10 @@ class Chooser {
         width_(width),
         colors_(image.palette.size()),
         pixels_(image.indices.size()),
-        least_depth_(colors_ <= 2    ? 1
-                     : colors_ <= 4  ? 2
-                     : colors_ <= 16 ? 4
-                                     : 8),
+        indexed_{ColorType::indexed, colors_ <= 2    ? 1u
+                                     : colors_ <= 4  ? 2u
+                                     : colors_ <= 16 ? 4u
+                                                     : 8u},
         small_(pixels_ <= kSmall),
         thorough_(small_ || plan.finalists > 1),
         most_(plan.finalists > 2) {
@@ -104,13 +89,13 @@ class Chooser {
   }
 
   Layout without_trials() {
-    if (colors_ <= 16) return written({Order::given, least_depth_, Filtering::none}, plan_.repetitive);
+    if (colors_ <= 16) return written({Order::given, indexed_, Filtering::none}, plan_.repetitive);
     if (colors_ <= 96) {
       arrange(Order::alternating);
-      return written({Order::alternating, least_depth_, Filtering::none}, plan_.plain);
+      return written({Order::alternating, indexed_, Filtering::none}, plan_.plain);
     }
     arrange(Order::chained);
-    return written({Order::chained, least_depth_, Filtering::sub}, plan_.filtered);
+    return written({Order::chained, indexed_, Filtering::sub}, plan_.filtered);
   }
 
   Layout with_trials() {
@@ -123,17 +108,16 @@ class Chooser {
     arrange(Order::edge);
 
     const std::size_t share = std::max<std::size_t>(1, pixels_ / plan_.tried_pixels);
-    const std::vector<std::uint8_t> sample = rows({Order::given, least_depth_, Filtering::none}, share);
+    const std::vector<std::uint8_t> sample = rows({Order::given, indexed_, Filtering::none}, share);
     const bool repetitive = 5 * deflate(sample, 1).size() < sample.size();
     std::vector<Choice> best;
-    for (const unsigned depth : {least_depth_, 8u}) {
+    for (const Format format : formats()) {
       // Within a kind, a fast coder is as good a judge as any.
-      for (std::vector<Choice>& kind : kinds(depth)) {
+      for (std::vector<Choice>& kind : kinds(format)) {
         kind = tried(std::move(kind), level(repetitive ? 6 : 1), repetitive ? (share + 1) / 2 : share);
         const std::size_t most = pixels_ <= kTiny ? 4 : std::max<std::size_t>(plan_.finalists, 1);
         best.insert(best.end(), kind.begin(), kind.begin() + static_cast<std::ptrdiff_t>(std::min(most, kind.size())));
       }
-      if (depth == 8 || depth < 4 || (plan_.finalists == 0 && !thorough_)) break;
     }
     // Between kinds it is not: the better a coder is at matches, the more it favours what is not filtered. But few rows
     // do not tell how much repeats itself in all.
@@ -156,7 +140,7 @@ class Chooser {
                                : adapted(small_        ? plan_.repetitive
                                          : is_plain(c) ? plan_.plain
                                                        : plan_.filtered,
-                                         c.depth);
+                                         c.format.depth);
       if (most_ && pixels_ <= kMedium) coder.trials.passes *= small_ ? 3 : 2;
       Layout layout = written(c, coder);
       if (smallest.stream.empty() || size_of(layout) < size_of(smallest)) smallest = std::move(layout);
@@ -172,15 +156,37 @@ class Chooser {
     return coder;
   }
 
+  [[nodiscard]] std::vector<Format> formats() const {
+    std::vector<Format> result = {indexed_};
+    if (indexed_.depth == 4 && (plan_.finalists > 0 || thorough_)) result.push_back({ColorType::indexed, 8});
+    // Greys are in the best order as they are. Other colours take more bytes each, which pays where a palette is a good
+    // part of the file.
+    const Format direct = direct_format(image(Order::given).palette);
+    const std::size_t most = plan_.finalists == 0                                          ? 0
+                             : plan_.finalists > 1 || direct.type == ColorType::grey_alpha ? kSmall
+                                                                                           : kTiny;
+    if (direct.type == ColorType::grey || pixels_ <= most) result.push_back(direct);
+    return result;
+  }
+
   // What may be chosen: kinds between which only a good coder can decide.
-  [[nodiscard]] std::array<std::vector<Choice>, 4> kinds(unsigned depth) const {
+  [[nodiscard]] std::array<std::vector<Choice>, 4> kinds(Format format) const {
     std::array<std::vector<Choice>, 4> result;
     auto& [plain, sub, filtered, matched] = result;
+    const unsigned depth = format.depth;
     for (const Order order : kOrders) {
       if (image(order).indices.empty()) continue;
-      const auto add = [order, depth](std::vector<Choice>& kind, std::initializer_list<Filtering> filterings) {
-        for (const Filtering f : filterings) kind.push_back({order, depth, f});
+      const auto add = [order, format](std::vector<Choice>& kind, std::initializer_list<Filtering> filterings) {
+        for (const Filtering f : filterings) kind.push_back({order, format, f});
       };
+      if (format.type != ColorType::indexed) {
+        add(plain, {Filtering::none});
+        add(filtered, {Filtering::sub, Filtering::up, Filtering::average, Filtering::paeth, Filtering::least_sum,
+                       Filtering::least_entropy});
+        if (most_) add(filtered, {Filtering::pair_entropy});
+        if (most_ && pixels_ <= kMedium) add(matched, {Filtering::fewest_pairs, Filtering::shortest});
+        break;  // Only the given order: samples have none.
+      }
       // Of single bytes, Huffman's codes do not see the order, but the lists of their lengths do.
       if (order == Order::edge || (order != Order::given && (depth < 8 || most_))) add(plain, {Filtering::none});
       if (order == Order::edge) continue;
@@ -198,7 +204,12 @@ class Chooser {
   }
 
   static bool is_plain(const Choice& c) { return c.filtering == Filtering::none; }
-  static std::size_t size_of(const Layout& layout) { return layout.stream.size() + alpha_bytes(layout.palette); }
+  static std::size_t palette_bytes_in(Format format, std::span<const Rgba> palette) {
+    return format.type == ColorType::indexed ? palette_bytes(palette) : 0;
+  }
+  static std::size_t size_of(const Layout& layout) {
+    return layout.stream.size() + palette_bytes_in(layout.format, layout.palette);
+  }
 
   [[nodiscard]] const Indexed& image(Order order) const { return images_[static_cast<std::size_t>(order)]; }
 
@@ -211,16 +222,17 @@ class Chooser {
   }
 
   [[nodiscard]] std::vector<std::uint8_t> rows(const Choice& choice, std::size_t share) const {
-    std::span<const std::uint8_t> data = image(choice.order).indices;
+    const auto& [palette, indices] = image(choice.order);
+    std::span<const std::uint8_t> data = indices;
     std::vector<std::uint8_t> some, packed;
     if (share > 1) data = some = some_rows(data, width_, share);
-    if (choice.depth < 8) data = packed = pack(data, width_, choice.depth);
-    return filter_rows(data, row_bytes(width_, choice.depth), choice.filtering);
+    if (choice.format != Format{ColorType::indexed, 8}) data = packed = pack(data, width_, palette, choice.format);
+    return filter_rows(data, row_bytes(width_, choice.format), choice.filtering, pixel_bytes(choice.format));
   }
 
   [[nodiscard]] std::vector<Choice> tried(std::vector<Choice> choices, const Coder& coder, std::size_t share) const {
     for (Choice& c : choices) {
-      c.size = coder(rows(c, share)).size() + alpha_bytes(image(c.order).palette) / share;
+      c.size = coder(rows(c, share)).size() + palette_bytes_in(c.format, image(c.order).palette) / share;
     }
     return sorted(std::move(choices));
   }
@@ -231,12 +243,12 @@ class Chooser {
   }
 
   [[nodiscard]] Layout written(const Choice& choice, const Coder& coder) const {
-    return {image(choice.order).palette, choice.depth, coder(rows(choice, 1))};
+    return {image(choice.order).palette, choice.format, coder(rows(choice, 1))};
   }
 
   const Plan& plan_;
   std::size_t width_, colors_, pixels_;
-  unsigned least_depth_;
+  Format indexed_;  // of the least depth
   bool small_;
   bool thorough_;  // whether all orders and one filter for all rows are tried
   bool most_;      // whether all filterings are

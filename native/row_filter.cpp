@@ -21,23 +21,31 @@ using Bytes = const std::uint8_t*;
   return to_left <= to_up && to_left <= to_corner ? left : to_up <= to_corner ? up : corner;
 }
 
-// The first byte has nothing to its left; the others are independent of each other, which the compiler vectorises.
-CHROMAPRESS_DISPATCH void filter_row(std::size_t type, Bytes row, Bytes above, std::size_t n, std::uint8_t* out) {
-  const int first_prediction[kTypes] = {0, 0, above[0], above[0] / 2, above[0]};
-  out[0] = static_cast<std::uint8_t>(row[0] - first_prediction[type]);
-  if (type == 0) std::copy(row + 1, row + n, out + 1);
+// The first pixel has nothing to its left; the other bytes are independent of each other, which the compiler
+// vectorises.
+CHROMAPRESS_DISPATCH void filter_row(std::size_t type, Bytes row, Bytes above, std::size_t n, std::size_t step,
+                                     std::uint8_t* out) {
+  for (std::size_t i = 0; i < std::min(step, n); ++i) {
+    const int first_prediction[kTypes] = {0, 0, above[i], above[i] / 2, above[i]};
+    out[i] = static_cast<std::uint8_t>(row[i] - first_prediction[type]);
+  }
+  if (type == 0) {
+    for (std::size_t i = step; i < n; ++i) out[i] = row[i];
+  }
   if (type == 1) {
-    for (std::size_t i = 1; i < n; ++i) out[i] = static_cast<std::uint8_t>(row[i] - row[i - 1]);
+    for (std::size_t i = step; i < n; ++i) out[i] = static_cast<std::uint8_t>(row[i] - row[i - step]);
   }
   if (type == 2) {
-    for (std::size_t i = 1; i < n; ++i) out[i] = static_cast<std::uint8_t>(row[i] - above[i]);
+    for (std::size_t i = step; i < n; ++i) out[i] = static_cast<std::uint8_t>(row[i] - above[i]);
   }
   if (type == 3) {
-    for (std::size_t i = 1; i < n; ++i) out[i] = static_cast<std::uint8_t>(row[i] - (row[i - 1] + above[i]) / 2);
+    for (std::size_t i = step; i < n; ++i) {
+      out[i] = static_cast<std::uint8_t>(row[i] - (row[i - step] + above[i]) / 2);
+    }
   }
   if (type == 4) {
-    for (std::size_t i = 1; i < n; ++i) {
-      out[i] = static_cast<std::uint8_t>(row[i] - paeth(row[i - 1], above[i], above[i - 1]));
+    for (std::size_t i = step; i < n; ++i) {
+      out[i] = static_cast<std::uint8_t>(row[i] - paeth(row[i - step], above[i], above[i - step]));
     }
   }
 }
@@ -102,8 +110,8 @@ class Pairs {
 
 }  // namespace
 
-std::vector<std::uint8_t> filter_rows(std::span<const std::uint8_t> packed, std::size_t row_bytes,
-                                      Filtering filtering) {
+std::vector<std::uint8_t> filter_rows(std::span<const std::uint8_t> packed, std::size_t row_bytes, Filtering filtering,
+                                      std::size_t pixel_bytes) {
   const std::size_t height = packed.size() / row_bytes;
   std::vector<std::uint8_t> result((row_bytes + 1) * height), trial(row_bytes + 1), best;
   constexpr std::size_t kRowsBefore = 4;
@@ -133,13 +141,13 @@ std::vector<std::uint8_t> filter_rows(std::span<const std::uint8_t> packed, std:
     std::uint8_t* out = result.data() + y * (row_bytes + 1);
     if (filtering <= Filtering::paeth) {
       out[0] = static_cast<std::uint8_t>(filtering);
-      filter_row(out[0], row, above, row_bytes, out + 1);
+      filter_row(out[0], row, above, row_bytes, pixel_bytes, out + 1);
       continue;
     }
     std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
     for (std::size_t type = 0; type < kTypes; ++type) {
       trial[0] = static_cast<std::uint8_t>(type);
-      filter_row(type, row, above, row_bytes, trial.data() + 1);
+      filter_row(type, row, above, row_bytes, pixel_bytes, trial.data() + 1);
       const std::uint64_t cost = score(y);
       if (cost >= least) continue;
       least = cost;

@@ -21,7 +21,9 @@ enum class Filtering : std::uint8_t {
   shortest,       ///< the shortest stream of the last few rows with this one; slow
 };
 
-/// `row_bytes` packed bytes become a filter byte and as many filtered ones, for each row.
-std::vector<std::uint8_t> filter_rows(std::span<const std::uint8_t> packed, std::size_t row_bytes, Filtering filtering);
+/// `row_bytes` packed bytes become a filter byte and as many filtered ones, for each row. What a byte has to its left
+/// is `pixel_bytes` before it, 1 to 4.
+std::vector<std::uint8_t> filter_rows(std::span<const std::uint8_t> packed, std::size_t row_bytes, Filtering filtering,
+                                      std::size_t pixel_bytes = 1);
 
 }  // namespace chromapress
