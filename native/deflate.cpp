@@ -89,7 +89,7 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
     std::size_t begin = 0;
     for (const std::size_t end : best_ends) {
       write_block(writer, std::span(best).subspan(begin, end - begin),
-                  end == best.size() && first + size == data.size());
+                  trials.headers, end == best.size() && first + size == data.size());
       begin = end;
     }
   }

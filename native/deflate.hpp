@@ -16,6 +16,7 @@ struct Trials {
   std::size_t passes;       // parses, each with the costs that the one before suggests; at least 1
   std::size_t long_match;   // how many bytes of a match are enough to look no further; 4 to 258
   std::size_t places = 48;  // where blocks may end, of a million bytes; at least 1
+  bool headers = true;      // whether codes are sought that cost less in the blocks' headers
 };
 
 /// A shorter stream, by parses whose costs are those of the blocks that they are for.

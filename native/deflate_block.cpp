@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
+#include <utility>
 
 #include "huffman.hpp"
 #include "log2.hpp"
@@ -41,10 +43,46 @@ std::vector<Run> runs_of(std::span<const std::uint8_t> lengths) {
   return runs;
 }
 
+// The runs that need the fewest bits with these lengths of their codes.
+std::vector<Run> cheapest_runs(std::span<const std::uint8_t> lengths, std::span<const std::uint8_t> run_lengths) {
+  constexpr std::uint32_t kNoCode = 8;  // bits, about what a code that has none yet would need
+  const auto price = [run_lengths](std::size_t code) -> std::uint32_t {
+    return run_lengths[code] > 0 ? run_lengths[code] : kNoCode;
+  };
+  const std::size_t n = lengths.size();
+  std::vector<std::uint32_t> bits(n + 1, std::numeric_limits<std::uint32_t>::max());
+  std::vector<std::pair<Run, std::size_t>> last(n + 1);  // and how many lengths it stands for
+  bits[0] = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto step = [&](std::size_t count, std::size_t code, std::size_t extra, std::uint32_t extra_bits) {
+      const std::uint32_t all = bits[i] + price(code) + extra_bits;
+      if (all >= bits[i + count]) return;
+      bits[i + count] = all;
+      last[i + count] = {
+          {static_cast<std::uint8_t>(code), static_cast<std::uint8_t>(extra), static_cast<std::uint8_t>(extra_bits)},
+          count};
+    };
+    step(1, lengths[i], 0, 0);
+    std::size_t alike = 1;
+    while (i + alike < n && alike < 138 && lengths[i + alike] == lengths[i]) ++alike;
+    for (std::size_t count = 3; i > 0 && lengths[i] == lengths[i - 1] && count <= std::min<std::size_t>(alike, 6);
+         ++count) {
+      step(count, 16, count - 3, 2);
+    }
+    for (std::size_t count = 3; lengths[i] == 0 && count <= alike; ++count) {
+      count <= 10 ? step(count, 17, count - 3, 3) : step(count, 18, count - 11, 7);
+    }
+  }
+  std::vector<Run> runs;
+  for (std::size_t i = n; i > 0; i -= last[i].second) runs.push_back(last[i].first);
+  std::reverse(runs.begin(), runs.end());
+  return runs;
+}
+
 struct Header {
   std::vector<std::uint8_t> literal_lengths, distance_lengths, run_lengths;
   std::vector<Run> runs;
-  std::size_t literals, distances, run_codes, bits;
+  std::size_t literals, distances, run_codes, own_bits;
 };
 
 constexpr std::array<std::uint8_t, 19> kRunCodeOrder = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
@@ -56,40 +94,67 @@ std::size_t used(std::span<const std::uint8_t> lengths, std::size_t least) {
   return n;
 }
 
-Header header_of(const CodeCounts& counts) {
-  Header h;
-  h.literal_lengths = code_lengths(counts.literals, 15);
-  h.distance_lengths = code_lengths(counts.distances, 15);
-  h.literals = used(h.literal_lengths, 257);
-  h.distances = used(h.distance_lengths, 1);
+// The lengths of both codes, one after the other.
+std::vector<std::uint8_t> both_of(const Header& h) {
   std::vector<std::uint8_t> both(h.literal_lengths.begin(),
                                  h.literal_lengths.begin() + static_cast<std::ptrdiff_t>(h.literals));
   both.insert(both.end(), h.distance_lengths.begin(),
               h.distance_lengths.begin() + static_cast<std::ptrdiff_t>(h.distances));
-  h.runs = runs_of(both);
+  return both;
+}
+
+// The lengths of the codes of the runs, how many are written, and what is written before the block's codes.
+void count_runs(Header& h) {
   std::array<std::uint32_t, 19> run_counts{};
   for (const Run run : h.runs) ++run_counts[run.code];
   h.run_lengths = code_lengths(run_counts, 7);
   h.run_codes = 19;
   while (h.run_codes > 4 && h.run_lengths[kRunCodeOrder[h.run_codes - 1]] == 0) --h.run_codes;
-  h.bits = 3 + 14 + 3 * h.run_codes;
-  for (const Run run : h.runs) h.bits += h.run_lengths[run.code] + run.extra_bits;
-  for (std::size_t i = 0; i < kLiteralCodes; ++i) h.bits += std::size_t{counts.literals[i]} * h.literal_lengths[i];
-  for (std::size_t i = 0; i < kDistanceCodes; ++i) h.bits += std::size_t{counts.distances[i]} * h.distance_lengths[i];
+  h.own_bits = 3 + 14 + 3 * h.run_codes;
+  for (const Run run : h.runs) h.own_bits += h.run_lengths[run.code] + std::size_t{run.extra_bits};
+}
+
+Header header_of(const CodeCounts& counts, unsigned limit) {
+  Header h;
+  h.literal_lengths = code_lengths(counts.literals, limit);
+  h.distance_lengths = code_lengths(counts.distances, std::max(limit, 6u));
+  h.literals = used(h.literal_lengths, 257);
+  h.distances = used(h.distance_lengths, 1);
+  h.runs = runs_of(both_of(h));
+  count_runs(h);
   return h;
 }
 
-// Counts whose code lengths come in longer runs: neighbours that are nearly alike become alike.
-CodeCounts smoothed(CodeCounts counts) {
-  const auto smooth = [](std::span<std::uint32_t> c) {
+// The block's bits, without the extra bits of lengths and distances.
+std::size_t bits_with(const Header& h, const CodeCounts& counts) {
+  std::size_t bits = h.own_bits;
+  for (std::size_t i = 0; i < kLiteralCodes; ++i) bits += std::size_t{counts.literals[i]} * h.literal_lengths[i];
+  for (std::size_t i = 0; i < kDistanceCodes; ++i) bits += std::size_t{counts.distances[i]} * h.distance_lengths[i];
+  return bits;
+}
+
+// The same codes in fewer bits: the runs' codes depend on the runs, and these on what the codes cost.
+Header shortened(Header h) {
+  const std::vector<std::uint8_t> both = both_of(h);
+  for (Header next = h;;) {
+    next.runs = cheapest_runs(both, next.run_lengths);
+    count_runs(next);
+    if (next.own_bits >= h.own_bits) return h;
+    h = next;
+  }
+}
+
+// Counts whose code lengths come in longer runs: neighbours that are alike to `nearly` sixteenths become equal.
+CodeCounts smoothed(CodeCounts counts, std::uint64_t nearly) {
+  const auto smooth = [nearly](std::span<std::uint32_t> c) {
     for (std::size_t i = 0; i < c.size();) {
       std::uint64_t sum = c[i];
       std::size_t j = i + 1;
-      while (j < c.size() && c[i] > 0 && c[j] > 0 && 4 * std::uint64_t{c[j]} * (j - i) >= 3 * sum &&
-             3 * std::uint64_t{c[j]} * (j - i) <= 4 * sum) {
+      while (j < c.size() && c[i] > 0 && c[j] > 0 && 16 * std::uint64_t{c[j]} * (j - i) >= nearly * sum &&
+             nearly * std::uint64_t{c[j]} * (j - i) <= 16 * sum) {
         sum += c[j++];
       }
-      for (std::size_t m = i; j - i >= 4 && m < j; ++m)
+      for (std::size_t m = i; j - i >= 3 && m < j; ++m)
         c[m] = static_cast<std::uint32_t>((sum + (j - i) / 2) / (j - i));
       i = j;
     }
@@ -97,6 +162,31 @@ CodeCounts smoothed(CodeCounts counts) {
   smooth(counts.literals);
   smooth(counts.distances);
   return counts;
+}
+
+// The codes that, with what they cost in the header, need the fewest bits. Those of the least bits for the tokens alone
+// are seldom it: shorter lists of lengths come from counts that are alike and from codes of limited lengths.
+Header best_header(const CodeCounts& counts) {
+  constexpr unsigned kLongest = 15, kShort = 10;  // bits of codes
+  constexpr std::array<std::uint64_t, 2> kNearly = {8, 12};
+  const auto kinds = static_cast<std::size_t>(
+      std::count_if(counts.literals.begin(), counts.literals.end(), [](std::uint32_t c) { return c > 0; }));
+  Header best = header_of(counts, kLongest);
+  std::size_t least = bits_with(best, counts);
+  constexpr std::size_t kMuch = 64;
+  if (kMuch * best.own_bits < least) return best;
+  const auto consider = [&](const CodeCounts& like, unsigned limit) {
+    Header header = header_of(like, limit);
+    const std::size_t bits = bits_with(header, counts);
+    if (bits < least) least = bits, best = std::move(header);
+  };
+  std::vector<CodeCounts> all = {counts};
+  for (const std::uint64_t nearly : kNearly) all.push_back(smoothed(counts, nearly));
+  for (const CodeCounts& like : all) {
+    consider(like, kLongest);
+    for (auto limit = static_cast<unsigned>(std::bit_width(kinds - 1)); limit <= kShort; ++limit) consider(like, limit);
+  }
+  return shortened(std::move(best));
 }
 
 std::uint64_t entropy(std::span<const std::uint32_t> counts) {
@@ -121,7 +211,7 @@ CodeCounts sum_of(const CodeCounts& a, const CodeCounts& b) {
 // Without the extra bits of lengths and distances, which do not depend on where blocks end.
 std::size_t true_bits(CodeCounts counts) {
   counts.literals[kEndOfBlock] = 1;
-  return header_of(counts).bits;
+  return bits_with(header_of(counts, 15), counts);
 }
 
 // The ends of blocks without those between neighbours that are shorter as one. Entropy does not know whole bits, nor
@@ -214,23 +304,11 @@ std::size_t bits_of(std::span<const Token> tokens, std::span<const std::size_t> 
   return bits;
 }
 
-void write_block(BitWriter& out, std::span<const Token> tokens, bool last) {
+void write_block(BitWriter& out, std::span<const Token> tokens, bool short_header, bool last) {
   CodeCounts counts;
   for (const Token& token : tokens) counts.add(token);
   counts.literals[kEndOfBlock] = 1;
-  Header header = header_of(counts);
-  const CodeCounts smooth = smoothed(counts);
-  Header other = header_of(smooth);
-  // What `other` costs for the true counts.
-  std::int64_t difference = static_cast<std::int64_t>(other.bits) - static_cast<std::int64_t>(header.bits);
-  for (std::size_t i = 0; i < kLiteralCodes; ++i) {
-    difference += (std::int64_t{counts.literals[i]} - std::int64_t{smooth.literals[i]}) * other.literal_lengths[i];
-  }
-  for (std::size_t i = 0; i < kDistanceCodes; ++i) {
-    difference += (std::int64_t{counts.distances[i]} - std::int64_t{smooth.distances[i]}) * other.distance_lengths[i];
-  }
-  if (difference < 0) header = std::move(other);
-
+  const Header header = short_header ? best_header(counts) : header_of(counts, 15);
   out.put(last ? 1 : 0, 1);
   out.put(2, 2);
   out.put(static_cast<std::uint32_t>(header.literals - 257), 5);

@@ -29,6 +29,7 @@ std::vector<std::size_t> block_ends(std::span<const Token> tokens, std::size_t p
 /// About how long blocks with these ends are.
 std::size_t bits_of(std::span<const Token> tokens, std::span<const std::size_t> ends);
 
-void write_block(BitWriter& out, std::span<const Token> tokens, bool last);
+/// `short_header`: with codes that cost less in the header.
+void write_block(BitWriter& out, std::span<const Token> tokens, bool short_header, bool last);
 
 }  // namespace chromapress

@@ -121,8 +121,11 @@ class Chooser {
     }
     // Between kinds it is not: the better a coder is at matches, the more it favours what is not filtered. But few rows
     // do not tell how much repeats itself in all.
+    Coder trial_coder = adapted(plan_.trial, 8);
+    // In a part of the rows, headers weigh more than in all.
+    trial_coder.trials.headers = share == 1;
     const bool judged = plan_.finalists == 0 || (repetitive && share > 4);
-    best = judged ? sorted(std::move(best)) : tried(std::move(best), adapted(plan_.trial, 8), share);
+    best = judged ? sorted(std::move(best)) : tried(std::move(best), trial_coder, share);
     const std::size_t more = !most_ || pixels_ > kMedium ? 1 : small_ ? 4 : 2;
     std::size_t last = std::min(more * plan_.written, best.size());
     if (last > 1) {
