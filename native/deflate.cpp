@@ -46,6 +46,31 @@ std::vector<Token> first_parse(std::span<const std::uint8_t> data, std::size_t f
   return tokens;
 }
 
+// Other counts, from which another parse may start: one in a dozen is replaced by another one. A parse whose costs are
+// those of the parse before soon returns to itself.
+class Disturbance {
+ public:
+  void operator()(CodeCounts& counts) {
+    disturb(counts.literals);
+    disturb(counts.distances);
+  }
+
+ private:
+  void disturb(std::span<std::uint32_t> counts) {
+    for (std::uint32_t& c : counts) {
+      if (below(12) == 0) c = counts[below(counts.size())];
+    }
+  }
+  // Marsaglia's xorshift: the same numbers everywhere.
+  std::size_t below(std::size_t n) {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 7;
+    state_ ^= state_ << 17;
+    return static_cast<std::size_t>((state_ >> 32) * n >> 32);
+  }
+  std::uint64_t state_ = 0x9e3779b97f4a7c15;
+};
+
 }  // namespace
 
 std::vector<std::uint8_t> deflate(std::span<const std::uint8_t> data, int level) {
@@ -70,7 +95,11 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
     finder.find(size, matches);
     std::vector<Token> tokens = first_parse(data, first, size, matches), best = tokens, better;
     std::vector<std::size_t> ends = block_ends(tokens, trials.places), best_ends = ends;
-    std::size_t least = trials.passes > 1 ? bits_of(tokens, ends) : 0;
+    std::size_t least = trials.passes > 1 ? bits_of(tokens, ends, trials.headers) : 0, last = least;
+    // More data would need more passes than there are for this to pay.
+    constexpr std::size_t kDisturbed = std::size_t{1} << 16;
+    Disturbance disturb;
+    bool disturbed = false;
     for (std::size_t pass = 1; pass < trials.passes; ++pass) {
       better.clear();
       std::size_t begin = 0, at = first;
@@ -78,18 +107,22 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
         CodeCounts counts;
         std::size_t bytes = 0;
         for (; begin < end; ++begin) counts.add(tokens[begin]), bytes += tokens[begin].bytes();
+        if (disturbed) disturb(counts);
         parse(data, at, at + bytes, matches, first, costs_of(counts, true), better);
         at += bytes;
       }
       tokens.swap(better);
       ends = block_ends(tokens, trials.places);
-      const std::size_t bits = bits_of(tokens, ends);
+      const std::size_t bits = bits_of(tokens, ends, trials.headers);
       if (bits < least) least = bits, best = tokens, best_ends = ends;
+      disturbed = size <= kDisturbed && !disturbed && bits >= last;
+      last = bits;
+      if (disturbed) tokens = best, ends = best_ends;
     }
     std::size_t begin = 0;
     for (const std::size_t end : best_ends) {
-      write_block(writer, std::span(best).subspan(begin, end - begin),
-                  trials.headers, end == best.size() && first + size == data.size());
+      write_block(writer, std::span(best).subspan(begin, end - begin), trials.headers,
+                  end == best.size() && first + size == data.size());
       begin = end;
     }
   }
@@ -98,7 +131,7 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
   for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<std::uint8_t>(sum >> shift));
   // Blocks with fixed codes and stored blocks, which are not tried above, are for the smallest images only.
   constexpr std::size_t kSmall = std::size_t{1} << 12;
-  if (data.size() > kSmall) return out;
+  if (data.size() > kSmall * trials.passes) return out;
   std::vector<std::uint8_t> other = deflate(data, 12);
   return other.size() < out.size() ? other : out;
 }

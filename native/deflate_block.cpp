@@ -79,6 +79,8 @@ std::vector<Run> cheapest_runs(std::span<const std::uint8_t> lengths, std::span<
   return runs;
 }
 
+constexpr unsigned kLongest = 15;  // bits of a code
+
 struct Header {
   std::vector<std::uint8_t> literal_lengths, distance_lengths, run_lengths;
   std::vector<Run> runs;
@@ -167,10 +169,13 @@ CodeCounts smoothed(CodeCounts counts, std::uint64_t nearly) {
 // The codes that, with what they cost in the header, need the fewest bits. Those of the least bits for the tokens alone
 // are seldom it: shorter lists of lengths come from counts that are alike and from codes of limited lengths.
 Header best_header(const CodeCounts& counts) {
-  constexpr unsigned kLongest = 15, kShort = 10;  // bits of codes
+  constexpr unsigned kShort = 10;  // bits of codes
   constexpr std::array<std::uint64_t, 2> kNearly = {8, 12};
-  const auto kinds = static_cast<std::size_t>(
-      std::count_if(counts.literals.begin(), counts.literals.end(), [](std::uint32_t c) { return c > 0; }));
+  const auto kinds = [](std::span<const std::uint32_t> c) {
+    return c.size() - static_cast<std::size_t>(std::count(c.begin(), c.end(), 0u));
+  };
+  const auto shortest =
+      static_cast<unsigned>(std::bit_width(std::max(kinds(counts.literals), kinds(counts.distances))));
   Header best = header_of(counts, kLongest);
   std::size_t least = bits_with(best, counts);
   constexpr std::size_t kMuch = 64;
@@ -184,7 +189,7 @@ Header best_header(const CodeCounts& counts) {
   for (const std::uint64_t nearly : kNearly) all.push_back(smoothed(counts, nearly));
   for (const CodeCounts& like : all) {
     consider(like, kLongest);
-    for (auto limit = static_cast<unsigned>(std::bit_width(kinds - 1)); limit <= kShort; ++limit) consider(like, limit);
+    for (unsigned limit = shortest; limit <= kShort; ++limit) consider(like, limit);
   }
   return shortened(std::move(best));
 }
@@ -211,7 +216,7 @@ CodeCounts sum_of(const CodeCounts& a, const CodeCounts& b) {
 // Without the extra bits of lengths and distances, which do not depend on where blocks end.
 std::size_t true_bits(CodeCounts counts) {
   counts.literals[kEndOfBlock] = 1;
-  return bits_with(header_of(counts, 15), counts);
+  return bits_with(header_of(counts, kLongest), counts);
 }
 
 // The ends of blocks without those between neighbours that are shorter as one. Entropy does not know whole bits, nor
@@ -289,7 +294,7 @@ std::vector<std::size_t> block_ends(std::span<const Token> tokens, std::size_t p
   return ends;
 }
 
-std::size_t bits_of(std::span<const Token> tokens, std::span<const std::size_t> ends) {
+std::size_t bits_of(std::span<const Token> tokens, std::span<const std::size_t> ends, bool short_headers) {
   std::size_t begin = 0, bits = 0;
   for (const std::size_t end : ends) {
     CodeCounts counts;
@@ -299,7 +304,8 @@ std::size_t bits_of(std::span<const Token> tokens, std::span<const std::size_t> 
       if (token.length > 0)
         bits += code_of_length(token.length).extra_bits + code_of_distance(token.distance).extra_bits;
     }
-    bits += true_bits(counts);
+    counts.literals[kEndOfBlock] = 1;
+    bits += bits_with(short_headers ? best_header(counts) : header_of(counts, kLongest), counts);
   }
   return bits;
 }
@@ -308,7 +314,7 @@ void write_block(BitWriter& out, std::span<const Token> tokens, bool short_heade
   CodeCounts counts;
   for (const Token& token : tokens) counts.add(token);
   counts.literals[kEndOfBlock] = 1;
-  const Header header = short_header ? best_header(counts) : header_of(counts, 15);
+  const Header header = short_header ? best_header(counts) : header_of(counts, kLongest);
   out.put(last ? 1 : 0, 1);
   out.put(2, 2);
   out.put(static_cast<std::uint32_t>(header.literals - 257), 5);

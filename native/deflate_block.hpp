@@ -26,10 +26,9 @@ class BitWriter {
 /// The numbers of tokens at which the blocks end that make the whole shortest, by the entropy of their codes, of about
 /// so many places. Neighbours that are shorter as one are joined.
 std::vector<std::size_t> block_ends(std::span<const Token> tokens, std::size_t places);
-/// About how long blocks with these ends are.
-std::size_t bits_of(std::span<const Token> tokens, std::span<const std::size_t> ends);
+/// How long blocks with these ends are. `short_headers`: with codes that cost less there.
+std::size_t bits_of(std::span<const Token> tokens, std::span<const std::size_t> ends, bool short_headers);
 
-/// `short_header`: with codes that cost less in the header.
 void write_block(BitWriter& out, std::span<const Token> tokens, bool short_header, bool last);
 
 }  // namespace chromapress

@@ -21,12 +21,20 @@ struct FuzzMap {
     if (bytes.size() < 4) return;
     width = 1 + bytes[0];
     effort = 1 + bytes[2] % 9;
+    const int colors = bytes[2] / 9 % 4;
     palette.resize(1 + std::size_t{bytes[1]});
     bytes = bytes.subspan(3);
     if (bytes.size() < 4 * palette.size()) return;
     for (std::size_t i = 0; i < palette.size(); ++i) {
       const std::uint8_t* p = &bytes[4 * i];
       palette[i] = {p[0], p[1], p[2], p[3]};
+      // Of all kinds that are written differently: any, greys, opaque, opaque greys of an even ramp.
+      if (colors == 1) palette[i].g = palette[i].b = p[0];
+      if (colors == 2) palette[i].a = 255;
+      if (colors == 3) {
+        const auto grey = static_cast<std::uint8_t>(p[0] / 17 * 17);
+        palette[i] = {grey, grey, grey, 255};
+      }
     }
     bytes = bytes.subspan(4 * palette.size());
     height = bytes.size() / width;

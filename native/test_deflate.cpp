@@ -151,6 +151,30 @@ void codes_are_optimal(std::mt19937& random) {
   }
 }
 
+void blocks_are_as_long_as_is_said(std::mt19937& random) {
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Token> tokens(1 + random() % 600);
+    const unsigned literals = 1 + random() % 256, lengths = 1 + random() % 256, distances = 1 + random() % kWindow;
+    for (Token& t : tokens) {
+      const bool is_match = round % 2 == 0 && random() % 3 == 0;
+      t.length = static_cast<std::uint16_t>(is_match ? kMinMatch + random() % lengths : 0);
+      t.distance = static_cast<std::uint16_t>(is_match ? 1 + random() % distances : random() % literals);
+    }
+    const std::size_t ends[] = {tokens.size()};
+    std::size_t plain = 0;
+    for (const bool short_header : {false, true}) {
+      Bytes out;
+      BitWriter writer(out);
+      write_block(writer, tokens, short_header, true);
+      writer.finish();
+      const std::size_t bits = bits_of(tokens, ends, short_header);
+      CHECK(out.size() == (bits + 7) / 8);
+      if (short_header) CHECK(bits <= plain);
+      plain = bits;
+    }
+  }
+}
+
 void lengths_and_distances_have_their_codes() {
   // The bases of RFC 1951, section 3.2.5.
   const std::uint16_t lengths[] = {3,  4,  5,  6,  7,  8,  9,  10, 11, 13,  15,  17,  19,  23,
@@ -178,5 +202,6 @@ int main() {
   matches_are_the_longest(random);
   parses_are_cheapest(random);
   streams_are_read_back(random);
+  blocks_are_as_long_as_is_said(random);
   static_assert(log2_bits(1) == 0 && log2_bits(2) == kBit && log2_bits(std::uint64_t{1} << 40) == 40 * kBit);
 }

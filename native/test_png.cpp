@@ -8,10 +8,17 @@ using namespace chromapress;
 
 int main() {
   std::mt19937 random(1);
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 135; ++round) {
     const std::size_t width = 1 + random() % 40, height = 1 + random() % 30, colors = 1 + random() % 256;
     std::vector<Rgba> palette(colors);
-    for (Rgba& c : palette) c = from_key(static_cast<std::uint32_t>(random()) | (random() % 2 == 0 ? 255u : 0u));
+    for (Rgba& c : palette) {
+      c = from_key(static_cast<std::uint32_t>(random()) | (round % 5 == 0 || random() % 2 == 0 ? 255u : 0u));
+      // Greys, of ramps of all depths.
+      constexpr int kSteps[] = {255, 85, 17, 1};
+      const int step = kSteps[round / 5 % 4];
+      const auto grey = static_cast<std::uint8_t>(c.r / step * step);
+      if (round % 5 > 2) c = {grey, grey, grey, round % 5 == 3 ? c.a : std::uint8_t{255}};
+    }
     std::vector<std::uint8_t> indices(width * height);
     for (std::size_t i = 0; i < indices.size(); ++i) {
       indices[i] = static_cast<std::uint8_t>((round % 2 == 0 ? random() : i / 7) % colors);
