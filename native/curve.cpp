@@ -1,5 +1,6 @@
 #include "curve.hpp"
 
+#include <array>
 #include <stdexcept>
 
 #include "nearest.hpp"
@@ -18,12 +19,12 @@ double error_of(const HistogramView& view, const BoxTree& tree, std::span<const 
     entries.push_back({to_space(points.back(), tree.space), kind_of(c), 0});
   }
   const std::vector<std::uint8_t> labels = nearest_labels(tree, entries);
-  double error = 0;
+  std::array<double, 4> error{};  // several sums, which need not wait for each other
   for (std::size_t i = 0; i < tree.size(); ++i) {
     const Point x = tree.space == ColorSpace::srgb ? tree.point(i) : premultiply(view.colors[tree.order[i]]);
-    error += tree.weight[i] * squared_distance(x, points[labels[i]]);
+    error[i % 4] += tree.weight[i] * squared_distance(x, points[labels[i]]);
   }
-  return error;
+  return (error[0] + error[1]) + (error[2] + error[3]);
 }
 
 KMeansOptions for_finest(KMeansOptions options) {

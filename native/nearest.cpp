@@ -43,6 +43,26 @@ inline void load(Vector& v, const T* p) {
   std::memcpy(&v, p, sizeof v);
 }
 
+// Where the least of some numbers is, seen vector by vector.
+struct Least {
+  Float8 least = Float8{} + std::numeric_limits<float>::infinity();
+  Int8x32 where{}, position = {0, 1, 2, 3, 4, 5, 6, 7};
+
+  CHROMAPRESS_INLINE void see(const Float8& here) {
+    const Int8x32 closer = here < least;
+    where = closer ? position : where;
+    least = closer ? here : least;
+    position += static_cast<std::int32_t>(kFloatLanes);
+  }
+  [[nodiscard]] CHROMAPRESS_INLINE std::size_t place() const {
+    std::size_t lane_of_least = 0;
+    for (std::size_t lane = 1; lane < kFloatLanes; ++lane) {
+      if (least[lane] < least[lane_of_least]) lane_of_least = lane;
+    }
+    return static_cast<std::size_t>(where[lane_of_least]);
+  }
+};
+
 // Keeps the candidates that some point of the box may be nearest to. With m the middle of the box, h its half extents
 // and c* the candidate nearest to m, any x = m + t in the box has
 //   |x - c|^2 - |x - c*|^2 = |m - c|^2 - |m - c*|^2 - 2 t (c - c*) >= |m - c|^2 - |m - c*|^2 - 2 sum h |c - c*|,
@@ -58,8 +78,7 @@ CHROMAPRESS_INLINE std::size_t rule_out_in(const Box& box, const Candidates& fro
     half[d] = static_cast<float>(0.5 * (box.hi[d] - box.lo[d]) * 1.00001 + 1e-4);
   }
   alignas(32) std::array<float, kMaxColors> distance;
-  Float8 least = Float8{} + std::numeric_limits<float>::infinity();
-  Int8x32 where{}, position = {0, 1, 2, 3, 4, 5, 6, 7};
+  Least least;
   for (std::size_t i = 0; i < from.size; i += kFloatLanes) {
     Float8 sum, column;
     load(sum, &from.offset[i]);
@@ -69,19 +88,20 @@ CHROMAPRESS_INLINE std::size_t rule_out_in(const Box& box, const Candidates& fro
       sum += delta * delta;
     }
     std::memcpy(&distance[i], &sum, sizeof sum);
-    const Int8x32 closer = sum < least;
-    where = closer ? position : where;
-    least = closer ? sum : least;
-    position += static_cast<std::int32_t>(kFloatLanes);
+    least.see(sum);
   }
-  std::size_t lane_of_least = 0;
-  for (std::size_t lane = 1; lane < kFloatLanes; ++lane) {
-    if (least[lane] < least[lane_of_least]) lane_of_least = lane;
-  }
-  const auto best = static_cast<std::size_t>(where[lane_of_least]);
+  const std::size_t best = least.place();
   std::size_t rival = best;
-  for (std::size_t i = 0; runner_up && i < from.size; ++i) {
-    if (i != best && (rival == best || distance[i] < distance[rival])) rival = i;
+  if (runner_up && from.size > 1) {
+    const float nearest = std::exchange(distance[best], std::numeric_limits<float>::infinity());
+    Least others;
+    for (std::size_t i = 0; i < from.size; i += kFloatLanes) {
+      Float8 here;
+      load(here, &distance[i]);
+      others.see(here);
+    }
+    rival = others.place();
+    distance[best] = nearest;
   }
   std::size_t size = 0;
   for (std::size_t i = 0; i < from.size; i += kFloatLanes) {
@@ -114,8 +134,8 @@ std::size_t rule_out(const Box& box, bool opaque, const Candidates& from, std::u
 }
 
 CHROMAPRESS_DISPATCH
-std::size_t rule_out_but_two(const Box& box, const Candidates& from, std::uint8_t* kept) {
-  return rule_out_in<4>(box, from, true, kept);
+std::size_t rule_out_but_two(const Box& box, bool opaque, const Candidates& from, std::uint8_t* kept) {
+  return opaque ? rule_out_in<3>(box, from, true, kept) : rule_out_in<4>(box, from, true, kept);
 }
 
 using Columns = std::array<std::vector<double>, 4>;
@@ -185,13 +205,13 @@ void label_points(const std::array<std::vector<float>, 4>& columns, std::size_t 
   }
 }
 
-// The least distance of each of some points to a candidate that is not its own.
-CHROMAPRESS_DISPATCH
-void least_of_others(const Columns& columns, std::size_t begin, std::size_t end, std::span<const Centre> centres,
-                     const std::uint8_t* ids, std::size_t count, const std::uint8_t* own, double* out) {
+template <std::size_t D>
+CHROMAPRESS_INLINE void least_of_others_in(const Columns& columns, std::size_t begin, std::size_t end,
+                                           std::span<const Centre> centres, const std::uint8_t* ids, std::size_t count,
+                                           const std::uint8_t* own, double* out) {
   for (std::size_t i = begin; i < end; i += kDoubleLanes) {
-    std::array<Double4, 4> x;
-    for (std::size_t d = 0; d < 4; ++d) load(x[d], &columns[d][i]);
+    std::array<Double4, D> x;
+    for (std::size_t d = 0; d < D; ++d) load(x[d], &columns[d][i]);
     Int4x64 mine{};
     const std::size_t lanes = std::min(kDoubleLanes, end - i);
     for (std::size_t lane = 0; lane < lanes; ++lane) mine[lane] = own[i + lane];
@@ -199,12 +219,24 @@ void least_of_others(const Columns& columns, std::size_t begin, std::size_t end,
     for (std::size_t c = 0; c < count; ++c) {
       const Centre& centre = centres[ids[c]];
       Double4 distance{};
-      for (std::size_t d = 0; d < 4; ++d) distance += (x[d] - centre.at[d]) * (x[d] - centre.at[d]);
+      for (std::size_t d = 0; d < D; ++d) distance += (x[d] - centre.at[d]) * (x[d] - centre.at[d]);
       distance += centre.offset;
       const Int4x64 closer = (distance < least) & (mine != static_cast<std::int64_t>(ids[c]));
       least = closer ? distance : least;
     }
     for (std::size_t lane = 0; lane < lanes; ++lane) out[i + lane] = least[lane];
+  }
+}
+
+// The least distance of each of some points to a candidate that is not its own. `opaque`: points and candidates are.
+CHROMAPRESS_DISPATCH
+void least_of_others(const Columns& columns, std::size_t begin, std::size_t end, bool opaque,
+                     std::span<const Centre> centres, const std::uint8_t* ids, std::size_t count,
+                     const std::uint8_t* own, double* out) {
+  if (opaque) {
+    least_of_others_in<3>(columns, begin, end, centres, ids, count, own, out);
+  } else {
+    least_of_others_in<4>(columns, begin, end, centres, ids, count, own, out);
   }
 }
 
@@ -327,18 +359,21 @@ std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> 
   std::vector<double> least(tree.size());
   Candidates all{};
   take_visible(centres, Kind::translucent, all);
+  // Where no alpha differs, it is left out.
+  const bool opaque = !tree.has(Kind::transparent) && !tree.has(Kind::translucent) &&
+                      std::all_of(centres.begin(), centres.end(), [](const Centre& c) { return c.at[3] == 255; });
   in_parallel(tree.parts.size(), tree.threads, [&](std::size_t part) {
     Candidates of_group{};
     std::array<std::uint8_t, kMaxColors> kept;
     for (std::size_t g = tree.parts[part].begin; g < tree.parts[part].end; ++g) {
       const Box& group = tree.groups[g];
-      of_group.size = rule_out_but_two(group, all, kept.data());
+      of_group.size = rule_out_but_two(group, opaque, all, kept.data());
       take_kept(all, kept.data(), of_group);
       for (std::size_t l = group.begin; l < group.end; ++l) {
         const Box& leaf = tree.leaves[l];
-        const std::size_t count = rule_out_but_two(leaf, of_group, kept.data());
+        const std::size_t count = rule_out_but_two(leaf, opaque, of_group, kept.data());
         for (std::size_t i = 0; i < count; ++i) kept[i] = of_group.id[kept[i]];
-        least_of_others(tree.x, leaf.begin, leaf.end, centres, kept.data(), count, own.data(), least.data());
+        least_of_others(tree.x, leaf.begin, leaf.end, opaque, centres, kept.data(), count, own.data(), least.data());
       }
     }
   });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 #include <vector>
@@ -20,9 +21,28 @@ struct Spread {
   std::array<std::uint8_t, kMaxColors> of_label{};  // labels that are used, numbered from 0
 };
 
+bool has_one_label(const Box& leaf, std::span<const std::uint8_t> labels) {
+  return std::memcmp(&labels[leaf.begin], &labels[leaf.begin] + 1, leaf.end - leaf.begin - 1) == 0;
+}
+
+// In several sums, which need not wait for each other.
+double scatter_around(const Point& at, const BoxTree& tree, const Box& leaf) {
+  std::array<double, 4> sums{};
+  for (std::size_t i = leaf.begin; i < leaf.end; ++i) {
+    sums[i % 4] += tree.weight[i] * squared_distance(tree.point(i), at);
+  }
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
 Spread clusters_of(const BoxTree& tree, std::span<const std::uint8_t> labels) {
   std::array<Totals, kMaxColors> totals{};
-  for (std::size_t i = 0; i < tree.size(); ++i) totals[labels[i]].add(tree.weight[i], tree.point(i));
+  for (const Box& leaf : tree.leaves) {
+    if (has_one_label(leaf, labels)) {
+      totals[labels[leaf.begin]].add(leaf.totals);
+      continue;
+    }
+    for (std::size_t i = leaf.begin; i < leaf.end; ++i) totals[labels[i]].add(tree.weight[i], tree.point(i));
+  }
   Spread clusters;
   for (std::size_t label = 0; label < kMaxColors; ++label) {
     if (!(totals[label].weight > 0)) continue;
@@ -31,9 +51,16 @@ Spread clusters_of(const BoxTree& tree, std::span<const std::uint8_t> labels) {
     clusters.weights.push_back(totals[label].weight);
   }
   // A second pass, around the mean, so that equal colours have a variance of exactly or nearly 0.
-  for (std::size_t i = 0; i < tree.size(); ++i) {
-    Centre& c = clusters.centres[clusters.of_label[labels[i]]];
-    c.offset += tree.weight[i] * squared_distance(tree.point(i), c.at);
+  for (const Box& leaf : tree.leaves) {
+    if (has_one_label(leaf, labels)) {
+      Centre& c = clusters.centres[clusters.of_label[labels[leaf.begin]]];
+      c.offset += scatter_around(c.at, tree, leaf);
+      continue;
+    }
+    for (std::size_t i = leaf.begin; i < leaf.end; ++i) {
+      Centre& c = clusters.centres[clusters.of_label[labels[i]]];
+      c.offset += tree.weight[i] * squared_distance(tree.point(i), c.at);
+    }
   }
   for (std::size_t j = 0; j < clusters.centres.size(); ++j) clusters.centres[j].offset /= clusters.weights[j];
   return clusters;
