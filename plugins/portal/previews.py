@@ -110,11 +110,12 @@ def point(preview: Preview, k: int | None = None) -> Point:
     """The image with k colours, or so many as it can have; without k, as a run makes it."""
     histogram, config = preview.histogram, preview.config
     if k is None:
-        quantized = quantize(preview.pixels, histogram, preview.choice.verdict, preview.choice.centres, config)
+        choice = preview.choice
+        quantized = quantize(preview.pixels, histogram, choice.verdict, choice.k, choice.centres, config)
     else:
         k = max(preview.least_k, min(k, preview.largest_k))
         verdict = Verdict.LOSSLESS if k == len(histogram) else Verdict.QUANTIZE
-        quantized = quantize(preview.pixels, histogram, verdict, _centres(preview, k), _without_floor(config))
+        quantized = quantize(preview.pixels, histogram, verdict, k, _centres(preview, k), _without_floor(config))
     (file,) = encode(quantized.palette, quantized.indices, _palette_file(config.compression))
     labels = engine.map_colors(histogram.colors, quantized.palette, color_space=config.palette.color_space)
     return Point(quantized, histogram_delta_e(histogram, quantized.palette, labels), file.content)
