@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from lake import Run, run_stage
-from parts import Row, beside, part_names, read_part, write_table
+from parts import Row, beside, part_numbers, part_path, read_part, write_table
 from pyspark.sql import SparkSession
 
 from chromapress.config import DatasetConfig
@@ -65,10 +65,10 @@ def quantized_of(row: Row) -> Quantized:
     )
 
 
-def with_sources(part: str, paths: RunPaths, quantized: Iterable[Row]) -> Iterator[tuple[Row, Row | None]]:
+def with_sources(part: int, paths: RunPaths, quantized: Iterable[Row]) -> Iterator[tuple[Row, Row | None]]:
     """Every image of a part that was to be quantized, with its source, and what it was quantized to."""
-    sources = read_part(f"{paths.stage('ingest')}/{part}", "relative_path", "content", "size_bytes", "outcome")
-    selected = read_part(f"{paths.stage('select_k')}/{part}", "relative_path", "reason")
+    sources = read_part(part_path(paths, "ingest", part), "relative_path", "content", "size_bytes", "outcome")
+    selected = read_part(part_path(paths, "select_k", part), "relative_path", "reason")
     images = (
         {**choice, "content": source["content"], "source_size_bytes": source["size_bytes"]}
         for source, choice in beside(sources, selected)
@@ -80,13 +80,13 @@ def with_sources(part: str, paths: RunPaths, quantized: Iterable[Row]) -> Iterat
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     config, paths = run.config, run.paths
 
-    def rows(part: str) -> Iterator[Row]:
-        quantized = read_part(f"{paths.stage('quantize')}/{part}", *QUANTIZED.names)
+    def rows(part: int) -> Iterator[Row]:
+        quantized = read_part(part_path(paths, "quantize", part), *QUANTIZED.names)
         if config.compression.codec == "auto":
             return compress(with_sources(part, paths, quantized), config)
         return compress(((row, row) for row in quantized), config)
 
-    write_table(spark, run, "compress", COMPRESSED, part_names(run), rows)
+    write_table(spark, run, "compress", COMPRESSED, part_numbers(run), rows)
     return {}
 
 

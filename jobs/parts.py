@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from lake import Run
 from pyspark.sql import SparkSession
 
-from chromapress.paths import STAGES
+from chromapress.paths import STAGES, RunPaths
 from chromapress.storage import hdfs
 
 Row = dict[str, Any]
@@ -47,7 +47,7 @@ def write_table(
         # Two tries of a task may write at once; both would write the same.
         unfinished = f"{aside}/{_UNFINISHED}{number}-{uuid.uuid4().hex}"
         write_part(unfinished, schema, rows_of(piece))
-        hdfs().replace(unfinished, f"{aside}/part-{number:06}.parquet")
+        hdfs().replace(unfinished, f"{aside}/{_part_name(number)}")
 
     run.store.delete(aside)
     spark.sparkContext.parallelize(list(enumerate(work)), len(work)).foreach(make)
@@ -58,9 +58,18 @@ def write_table(
     run.store.replace(aside, target)
 
 
-def part_names(run: Run) -> list[str]:
-    """The parts that ingest left, and every later stage."""
-    return [name for name in run.store.names(run.paths.stage("ingest")) if not name.startswith(_UNFINISHED)]
+def part_numbers(run: Run) -> range:
+    """The parts that ingest left, as every later stage does."""
+    return range(len(run.store.names(run.paths.stage("ingest"))))
+
+
+def part_path(paths: RunPaths, stage: str, number: int) -> str:
+    """A part of a stage's table."""
+    return f"{paths.stage(stage)}/{_part_name(number)}"
+
+
+def _part_name(number: int) -> str:
+    return f"part-{number:06}.parquet"
 
 
 def read_part(path: str, *columns: str) -> Iterator[Row]:

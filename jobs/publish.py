@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from lake import GateError, Run, read_facts, run_stage, stage_facts
-from parts import Row, beside, find_row, in_batches, part_names, read_part, write_part
+from parts import Row, beside, find_row, in_batches, part_numbers, part_path, read_part, write_part
 from pyspark.sql import DataFrame, SparkSession, Window, functions
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -50,7 +50,7 @@ _SMALL_COMPRESSED: Final = [name for name in COMPRESSED.names if name != "encode
 _ENDED: Final = pa.schema(
     [
         *(field for field in MANIFEST if field.name not in ("published_path", "pack")),
-        pa.field("part", pa.string()),
+        pa.field("part", pa.int32()),
         pa.field("position", pa.int32()),
     ]
 )
@@ -64,27 +64,27 @@ _NOTHING: Final = pa.schema([("nothing", pa.bool_())])
 
 def manifest(spark: SparkSession, run: Run) -> DataFrame:
     """One row for each landed file, unsorted: tables.MANIFEST, and `part`."""
-    names, stages, given_up = part_names(run), run.paths, under_floor(run.config)
+    parts, stages, given_up = len(part_numbers(run)), run.paths, under_floor(run.config)
 
     def ended(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch["id"].to_pylist():
-                yield from in_batches(ended_rows(names[number], stages, given_up), _ENDED)
+                yield from in_batches(ended_rows(number, stages, given_up), _ENDED)
 
-    numbers = spark.range(0, len(names), 1, len(names))
+    numbers = spark.range(0, parts, 1, parts)
     return named(numbers.mapInArrow(ended, from_arrow_schema(_ENDED)), run.config.publish.layout)
 
 
-def ended_rows(part: str, stages: RunPaths, given_up: Outcome | None) -> Iterator[Row]:
+def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterator[Row]:
     """What all stages tell of a part's images: _ENDED. Whom no k brings to the floor, quantize may have left out."""
 
     def by_path(stage: str, columns: Iterable[str]) -> dict[str, Row]:
-        return {row["relative_path"]: row for row in read_part(f"{stages.stage(stage)}/{part}", *columns)}
+        return {row["relative_path"]: row for row in read_part(part_path(stages, stage, part), *columns)}
 
     selected = by_path("select_k", _SMALL_SELECTED)
     quantized_rows = by_path("quantize", _SMALL_QUANTIZED)
     compressed = by_path("compress", _SMALL_COMPRESSED)
-    for position, image in enumerate(read_part(f"{stages.stage('ingest')}/{part}", *_SMALL_INGESTED)):
+    for position, image in enumerate(read_part(part_path(stages, "ingest", part), *_SMALL_INGESTED)):
         path, size = image["relative_path"], image["size_bytes"]
         choice, quantized, end = (table.get(path, {}) for table in (selected, quantized_rows, compressed))
         outcome = Outcome(image["outcome"] or end.get("outcome") or str(given_up))
@@ -172,30 +172,38 @@ def write_images(rows: DataFrame, stages: RunPaths, images: str, layout: str) ->
                 if path in names:
                     yield {"relative_path": path, "published_path": names[path], "content": content}
 
-    def write_files(group: pa.Table) -> pa.Table:
+    def write_files(group: pa.Table) -> None:
         # Writing a small file is mostly waiting: many wait at once.
         with ThreadPoolExecutor(_WRITERS) as writers:
             for batch in in_batches(contents(group), _PACKED):
                 paths = [f"{images}/{path}" for path in batch["published_path"].to_pylist()]
                 list(writers.map(hdfs().write, paths, batch["content"].to_pylist()))
-        return _NOTHING.empty_table()
 
-    def write_pack(group: pa.Table) -> pa.Table:
+    def write_pack(group: pa.Table) -> None:
         number = group["pack"][0].as_py()
         write_part(f"{images}/part-{number:05}.parquet", _PACKED, contents(group))
-        return _NOTHING.empty_table()
+
+    key, write = ("part", write_files) if layout == "files" else ("pack", write_pack)
+
+    def write_group(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        group = list(batches)
+        if group:
+            write(pa.Table.from_batches(group))
+        yield pa.RecordBatch.from_pylist([], _NOTHING)
 
     published = rows.where("published_path is not null")
     small = published.select("part", "pack", "relative_path", "published_path", "outcome")
-    key, write = ("part", write_files) if layout == "files" else ("pack", write_pack)
-    small.groupBy(key).applyInArrow(write, from_arrow_schema(_NOTHING)).write.format("noop").mode("overwrite").save()
+    last = small.agg(functions.max(key)).collect()[0][0]
+    if last is not None:
+        groups = small.repartitionById(last + 1, key)
+        groups.mapInArrow(write_group, from_arrow_schema(_NOTHING)).write.format("noop").mode("overwrite").save()
 
 
-def contents_of(part: str, stages: RunPaths, some_kept: bool) -> Iterator[tuple[str, bytes]]:
+def contents_of(part: int, stages: RunPaths, some_kept: bool) -> Iterator[tuple[str, bytes]]:
     """Relative path and what can be published of a part's images; without some_kept, new files alone."""
     columns = ("relative_path", "content") if some_kept else ("relative_path",)
-    sources = read_part(f"{stages.stage('ingest')}/{part}", *columns)
-    encoded = read_part(f"{stages.stage('compress')}/{part}", "relative_path", "encoded")
+    sources = read_part(part_path(stages, "ingest", part), *columns)
+    encoded = read_part(part_path(stages, "compress", part), "relative_path", "encoded")
     for source, end in beside(sources, encoded):
         content = (end and end["encoded"]) or source.get("content")
         if content is not None:
@@ -251,7 +259,7 @@ def examples(rows: DataFrame, run: Run, ended: pa.Table) -> list[report.Example]
     parts = {row.relative_path: row.part for row in found}
 
     def content(path: str, stage: str, column: str) -> bytes:
-        found: bytes = find_row(f"{run.paths.stage(stage)}/{parts[path]}", path, column)[column]
+        found: bytes = find_row(part_path(run.paths, stage, parts[path]), path, column)[column]
         return found
 
     return [

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from lake import Run, read, run_stage
 from palette_pool import group_name
-from parts import Row, beside, part_names, read_part, write_table
+from parts import Row, beside, part_numbers, part_path, read_part, write_table
 from pyspark.sql import SparkSession
 
 from chromapress.choice import Verdict
@@ -26,10 +26,10 @@ from chromapress.quantization import Quantized, apply_palette, quantize
 from chromapress.tables import INGESTED, QUANTIZED, SELECTED
 
 
-def to_quantize(part: str, paths: RunPaths, config: DatasetConfig) -> Iterator[Row]:
+def to_quantize(part: int, paths: RunPaths, config: DatasetConfig) -> Iterator[Row]:
     """The images of a part that get a palette, as ingested and selected."""
-    images = read_part(f"{paths.stage('ingest')}/{part}", "relative_path", "size_bytes", "content", "outcome")
-    selected = read_part(f"{paths.stage('select_k')}/{part}", "relative_path", "verdict", "k", "centres", "reason")
+    images = read_part(part_path(paths, "ingest", part), "relative_path", "size_bytes", "content", "outcome")
+    selected = read_part(part_path(paths, "select_k", part), "relative_path", "verdict", "k", "centres", "reason")
     given_up = under_floor(config) is not None
     for image, choice in beside(images, selected):
         if choice is not None and not (given_up and choice["verdict"] == Verdict.UNREACHABLE):
@@ -91,11 +91,11 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
         shared = spark.sparkContext.broadcast(shared_palettes(histograms.where("outcome is null"), selected, config))
         facts["palettes"] = len(shared.value)
 
-    def rows(part: str) -> Iterator[Row]:
+    def rows(part: int) -> Iterator[Row]:
         images = to_quantize(part, paths, config)
         return quantize_groups(images, shared.value, config) if shared else quantize_each(images, config)
 
-    write_table(spark, run, "quantize", QUANTIZED, part_names(run), rows)
+    write_table(spark, run, "quantize", QUANTIZED, part_numbers(run), rows)
     return facts
 
 
