@@ -17,7 +17,7 @@ from lake import Run
 from pyspark.sql import SparkSession
 
 from chromapress.paths import STAGES, RunPaths
-from chromapress.storage import hdfs
+from chromapress.storage import hdfs, write_again
 
 Row = dict[str, Any]
 Work = TypeVar("Work")
@@ -46,7 +46,7 @@ def write_table(
         number, piece = numbered
         # Two tries of a task may write at once; both would write the same.
         unfinished = f"{aside}/{_UNFINISHED}{number}-{uuid.uuid4().hex}"
-        write_part(unfinished, schema, rows_of(piece))
+        write_again(lambda: write_part(unfinished, schema, rows_of(piece)))
         hdfs().replace(unfinished, f"{aside}/{_part_name(number)}")
 
     run.store.delete(aside)

@@ -29,7 +29,7 @@ from chromapress.outcome import Outcome
 from chromapress.paths import STAGES, DatasetPaths, RunPaths, VersionPaths
 from chromapress.press import under_floor
 from chromapress.run_summary import summary
-from chromapress.storage import hdfs
+from chromapress.storage import hdfs, write_again
 from chromapress.tables import COMPRESSED, INGESTED, MANIFEST
 
 # A packed file is about one HDFS block.
@@ -181,7 +181,7 @@ def write_images(rows: DataFrame, stages: RunPaths, images: str, layout: str) ->
 
     def write_pack(group: pa.Table) -> None:
         number = group["pack"][0].as_py()
-        write_part(f"{images}/part-{number:05}.parquet", _PACKED, contents(group))
+        write_again(lambda: write_part(f"{images}/part-{number:05}.parquet", _PACKED, contents(group)))
 
     key, write = ("part", write_files) if layout == "files" else ("pack", write_pack)
 

@@ -11,8 +11,9 @@ import functools
 import io
 import os
 import re
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any, Final, Protocol
@@ -24,6 +25,14 @@ from pyarrow import fs
 
 # A file that nobody has closed is closed by the NameNode and the DataNodes in seconds; more if one of them is away.
 _RECOVERY_S: Final = 60.0
+
+
+# The NameNode goes on for some seconds to send writers to a DataNode that is gone (here 20, by its heartbeats), and
+# hdfs-native asks it for no other one when a new block's first connection fails.
+_WRITE_AGAIN_AFTER_S: Final = (5, 10, 20)
+_LOST_DATANODE: Final = re.compile(
+    "Connection re(fused|set)|Broken pipe|complete file in time|could only be written to"
+)
 
 
 class StorageError(OSError):
@@ -101,8 +110,12 @@ class Hdfs:
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file, or replace it; a reader may see it half written."""
-        with self._client.create(path, WriteOptions(overwrite=True, create_parent=True)) as writer:
-            writer.write(content)
+
+        def attempt() -> None:
+            with self._client.create(path, WriteOptions(overwrite=True, create_parent=True)) as writer:
+                writer.write(content)
+
+        write_again(attempt)
 
     def writer(self, path: str) -> io.RawIOBase:
         """A file to write piece by piece, or to replace so; close it."""
@@ -260,6 +273,26 @@ def open_source(uri: str) -> tuple[Source, str]:
         return S3(), authority + path
     # In other object stores, too, the bucket is part of the path.
     return Elsewhere(scheme), authority + path
+
+
+def write_again(attempt: Callable[[], None]) -> None:
+    """Do what writes a file; where a DataNode was lost meanwhile, all of it again, some seconds later."""
+    for pause in _WRITE_AGAIN_AFTER_S:
+        try:
+            attempt()
+        except (OSError, RuntimeError) as error:
+            if not _lost_datanode(error):
+                raise
+            print(f"writing once more in {pause} s: {error}", file=sys.stderr)
+            time.sleep(pause)
+        else:
+            return
+    attempt()
+
+
+def _lost_datanode(error: BaseException | None) -> bool:
+    """Whether that is what happened: closing a writer that failed may raise something else above it."""
+    return error is not None and (bool(_LOST_DATANODE.search(str(error))) or _lost_datanode(error.__context__))
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chromapress import storage
 from chromapress.storage import Elsewhere, File, Hdfs, StorageError, open_source
 
 NAMES = ["_DSC0001.jpg", ".hidden/x.png", "a b/#1 100%.png", "Übung/日本.png", "a?b*[c].png", "deep/er/est/x"]
@@ -55,6 +56,32 @@ def test_writing_replaces(store: Hdfs, root: str) -> None:
     store.write(f"{root}/file", b"first and long")
     store.write(f"{root}/file", b"second")
     assert store.read(f"{root}/file") == b"second"
+
+
+def test_a_write_that_a_lost_datanode_ended_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_WRITE_AGAIN_AFTER_S", (0, 0))
+    tries = []
+
+    def fails(times: int, told: Exception) -> None:
+        tries.append(told)
+        if len(tries) <= times:
+            try:
+                raise told
+            finally:
+                # What closing the writer says then.
+                raise RuntimeError("Block writer is closed")
+
+    lost = OSError("Connection refused (os error 111)")
+    storage.write_again(lambda: fails(2, lost))
+    assert len(tries) == 3
+    tries.clear()
+    with pytest.raises(RuntimeError, match="closed"):
+        storage.write_again(lambda: fails(9, lost))
+    assert len(tries) == 3
+    tries.clear()
+    with pytest.raises(RuntimeError, match="closed"):
+        storage.write_again(lambda: fails(9, OSError("Permission denied")))
+    assert len(tries) == 1
 
 
 def test_renaming_replaces_a_file(store: Hdfs, root: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import hdfs_native
 import pytest
 
+from chromapress.storage import Hdfs
 from stack import control, process
 from stack import hdfs as hadoop
 from stack.home import Home
@@ -87,5 +88,8 @@ def test_files_outlive_a_stop_and_a_lost_datanode_is_told(client: hdfs_native.Cl
         "datanode2": f"has ended by itself, see {process.log_file(home, 'datanode2')}",
     }
     assert read(client, "/chromapress/kept") == b"kept"
+    # The NameNode does not know yet, and sends the writer there.
+    Hdfs().write("/chromapress/later", b"later")
+    assert read(client, "/chromapress/later") == b"later"
     control.up(home, hadoop.services(home), print)
     assert all(control.look(home, service).problem is None for service in hadoop.services(home))
