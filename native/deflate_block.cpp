@@ -178,7 +178,7 @@ Header best_header(const CodeCounts& counts) {
       static_cast<unsigned>(std::bit_width(std::max(kinds(counts.literals), kinds(counts.distances))));
   Header best = header_of(counts, kLongest);
   std::size_t least = bits_with(best, counts);
-  constexpr std::size_t kMuch = 64;
+  constexpr std::size_t kMuch = 24;
   if (kMuch * best.own_bits < least) return best;
   const auto consider = [&](const CodeCounts& like, unsigned limit) {
     Header header = header_of(like, limit);

@@ -8,7 +8,7 @@ using namespace chromapress;
 
 int main() {
   std::mt19937 random(1);
-  for (int round = 0; round < 135; ++round) {
+  for (int round = 0; round < 90; ++round) {
     const std::size_t width = 1 + random() % 40, height = 1 + random() % 30, colors = 1 + random() % 256;
     std::vector<Rgba> palette(colors);
     for (Rgba& c : palette) {
