@@ -286,7 +286,8 @@ PACKS: Final = "k=256 packed"
 CONFIGS: Final = {
     "k=256": K256,
     PACKS: {**K256, "source": {"layout": "parquet"}, "publish": {"layout": "parquet"}},
-    "silhouette_floor": {},
+    "silhouette_floor": {"compression": {"effort": 1}},
+    "defaults": {},
 }
 
 
@@ -334,7 +335,7 @@ def main() -> None:
                 for way in args.ways:
                     for measure in stages(home, way, some, CONFIGS[way], args.master, log):
                         tell(measure)
-                    if way != PACKS:  # the same arithmetic as of files
+                    if way != PACKS:  # the same arithmetic as with files
                         tell(engine_loop(way, some, CONFIGS[way]))
                 tell(pngquant_loop(some, log))
         finally:

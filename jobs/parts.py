@@ -7,8 +7,11 @@ joining them moves nothing. Spark can read the tables too: where rows meet that 
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
@@ -29,6 +32,8 @@ _GROUP_BYTES: Final = 16 << 20
 _COMPRESSED: Final = ("colors", "counts", "indices")
 # The JVM, and this module, take no file for a table's whose name begins so.
 _UNFINISHED: Final = "_"
+_PARTS_PER_TASK: Final = 8
+_TASKS_PER_CORE: Final = 2
 
 
 def write_table(
@@ -39,23 +44,36 @@ def write_table(
     work: Sequence[Work],
     rows_of: Callable[[Work], Iterable[Row]],
 ) -> None:
-    """Leave a stage's table, whole or not at all: a part, and a task of Spark's, for each piece of work."""
+    """Leave a stage's table, whole or not at all: a part for each piece of work."""
     target, aside = run.paths.stage(stage), f"{run.paths.base}/_aside-{STAGES[stage]}"
 
-    def make(numbered: tuple[int, Work]) -> None:
-        number, piece = numbered
-        # Two tries of a task may write at once; both would write the same.
-        unfinished = f"{aside}/{_UNFINISHED}{number}-{uuid.uuid4().hex}"
-        write_again(lambda: write_part(unfinished, schema, rows_of(piece)))
-        hdfs().replace(unfinished, f"{aside}/{_part_name(number)}")
+    def make_some(numbered: Iterable[tuple[int, Work]]) -> None:
+        computing = threading.Lock()
+
+        def make(one: tuple[int, Work]) -> None:
+            number, piece = one
+            # Two tries of a task may write at once; both would write the same.
+            unfinished = f"{aside}/{_UNFINISHED}{number}-{uuid.uuid4().hex}"
+            write_again(lambda: write_part(unfinished, schema, rows_of(piece), computing))
+            hdfs().replace(unfinished, f"{aside}/{_part_name(number)}")
+
+        # While HDFS makes one part wait for its end, the next is computed; one image at a time is in memory.
+        with ThreadPoolExecutor(2) as writers:
+            list(writers.map(make, numbered))
 
     run.store.delete(aside)
-    spark.sparkContext.parallelize(list(enumerate(work)), len(work)).foreach(make)
+    tasks = task_count(len(work), spark.sparkContext.defaultParallelism)
+    spark.sparkContext.parallelize(list(enumerate(work)), tasks).foreachPartition(make_some)
     for name in run.store.names(aside):
         if name.startswith(_UNFINISHED):
             run.store.delete(f"{aside}/{name}")
     run.store.delete(target)
     run.store.replace(aside, target)
+
+
+def task_count(parts: int, cores: int) -> int:
+    """How many of Spark's tasks do so many parts: each several, but enough that no core waits long for another."""
+    return min(parts, max(_TASKS_PER_CORE * cores, -(-parts // _PARTS_PER_TASK)))
 
 
 def part_numbers(run: Run) -> range:
@@ -90,8 +108,14 @@ def find_row(path: str, relative_path: str, *columns: str) -> Row:
     return dict(row)
 
 
-def write_part(path: str, schema: pa.Schema, rows: Iterable[Row]) -> None:
-    """A part's file, in row groups of bounded size."""
+def write_part(path: str, schema: pa.Schema, rows: Iterable[Row], computing: AbstractContextManager[Any]) -> None:
+    """A part's file, in row groups of bounded size; `computing` is held while rows are made, not while written."""
+    batches = in_batches(rows, schema)
+
+    def next_batch() -> pa.RecordBatch | None:
+        with computing:
+            return next(batches, None)
+
     with (
         hdfs().writer(path) as sink,
         pq.ParquetWriter(
@@ -103,7 +127,7 @@ def write_part(path: str, schema: pa.Schema, rows: Iterable[Row]) -> None:
             write_statistics=["relative_path"],
         ) as part,
     ):
-        for batch in in_batches(rows, schema):
+        while (batch := next_batch()) is not None:
             part.write_batch(batch)
 
 

@@ -10,7 +10,8 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed
 from typing import Any, Final
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from lake import GateError, Run, read_facts, run_stage, stage_facts
-from parts import Row, beside, find_row, in_batches, part_numbers, part_path, read_part, write_part
+from parts import Row, beside, find_row, in_batches, part_numbers, part_path, read_part, task_count, write_part
 from pyspark.sql import DataFrame, SparkSession, Window, functions
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -38,7 +39,6 @@ _PACK_BYTES: Final = 128 << 20
 _WRITERS: Final = 32
 _MANIFEST_ROW_GROUP: Final = 1024
 
-_NAMED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa.string())])
 _PACKED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa.string()), ("content", pa.binary())])
 # What the manifest needs of each stage: everything but pixels and files.
 _SMALL_INGESTED: Final = [name for name in INGESTED.names if name not in ("content", "colors", "counts")]
@@ -54,6 +54,7 @@ _ENDED: Final = pa.schema(
         pa.field("position", pa.int32()),
     ]
 )
+_NAMED: Final = _ENDED.append(pa.field("published_path", pa.string()))
 _DIGESTED: Final = ["relative_path", "source_size_bytes", "source_sha256", "pack"]
 _NEW: Final = [str(one) for one in Outcome if one.is_new_file]
 _KEPT: Final = [str(one) for one in Outcome if one.is_kept]
@@ -113,14 +114,9 @@ def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterato
 
 def named(rows: DataFrame, layout: str) -> DataFrame:
     """With published_path and pack."""
-    codec = functions.when(rows.outcome.isin(_NEW), rows.codec)
-    names = (
-        rows.where(rows.outcome != Outcome.REJECTED)
-        .select("relative_path", codec.alias("codec"))
-        .groupBy(functions.regexp_extract("relative_path", naming.GROUP, 0))
-        .applyInArrow(_name, from_arrow_schema(_NAMED))
-    )
-    whole = rows.join(names, "relative_path", "left")
+    # All whose names can meet are in one Spark partition, and many others with them.
+    groups = rows.repartition(functions.regexp_extract("relative_path", naming.GROUP, 0))
+    whole = groups.mapInArrow(_name, from_arrow_schema(_NAMED))
     pack = functions.lit(None)
     if layout == "parquet":
         # As they landed: a pack is made of neighbouring parts.
@@ -129,10 +125,16 @@ def named(rows: DataFrame, layout: str) -> DataFrame:
     return whole.withColumn("pack", pack.cast("int")).select(*MANIFEST.names, "part")
 
 
-def _name(group: pa.Table) -> pa.Table:
-    sources = list(zip(group["relative_path"].to_pylist(), group["codec"].to_pylist(), strict=True))
-    paths = naming.published_paths(sources)
-    return pa.table([list(paths), list(paths.values())], schema=_NAMED)
+def _name(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    rows = pa.Table.from_batches(batches, _ENDED)
+    sources = [
+        (row["relative_path"], row["codec"] if row["outcome"] in _NEW else None)
+        for row in rows.select(["relative_path", "codec", "outcome"]).to_pylist()
+        if row["outcome"] != Outcome.REJECTED
+    ]
+    names = naming.published_paths(sources)
+    published = pa.array([names.get(path) for path in rows["relative_path"].to_pylist()], pa.string())
+    yield from rows.append_column("published_path", published).to_batches()
 
 
 def check_gates(run: Run, counts: dict[str, int]) -> None:
@@ -156,11 +158,12 @@ def versions() -> dict[str, str]:
     return {"chromapress": installed("chromapress"), "engine": engine.__version__, "pillow": PIL.__version__}
 
 
-def write_images(rows: DataFrame, stages: RunPaths, images: str, layout: str) -> None:
+def write_images(rows: DataFrame, run: Run, images: str) -> None:
     """The published files: new ones from what compress left, kept ones from what ingest read.
 
-    Only names are shuffled: to a task for each part of the stages' tables, or for each pack.
+    Only names are shuffled: to a task for some parts of the stages' tables, or for a pack.
     """
+    stages = run.paths
 
     def contents(group: pa.Table) -> Iterator[Row]:
         """The group's images as they landed: _PACKED."""
@@ -175,15 +178,21 @@ def write_images(rows: DataFrame, stages: RunPaths, images: str, layout: str) ->
     def write_files(group: pa.Table) -> None:
         # Writing a small file is mostly waiting: many wait at once.
         with ThreadPoolExecutor(_WRITERS) as writers:
+            before: list[Future[None]] = []
             for batch in in_batches(contents(group), _PACKED):
-                paths = [f"{images}/{path}" for path in batch["published_path"].to_pylist()]
-                list(writers.map(hdfs().write, paths, batch["content"].to_pylist()))
+                rows = batch.to_pylist()
+                these = [
+                    writers.submit(hdfs().write, f"{images}/{row['published_path']}", row["content"]) for row in rows
+                ]
+                for future in before:
+                    future.result()
+                before = these
+            for future in before:
+                future.result()
 
     def write_pack(group: pa.Table) -> None:
         number = group["pack"][0].as_py()
-        write_again(lambda: write_part(f"{images}/part-{number:05}.parquet", _PACKED, contents(group)))
-
-    key, write = ("part", write_files) if layout == "files" else ("pack", write_pack)
+        write_again(lambda: write_part(f"{images}/part-{number:05}.parquet", _PACKED, contents(group), nullcontext()))
 
     def write_group(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         group = list(batches)
@@ -191,12 +200,19 @@ def write_images(rows: DataFrame, stages: RunPaths, images: str, layout: str) ->
             write(pa.Table.from_batches(group))
         yield pa.RecordBatch.from_pylist([], _NOTHING)
 
-    published = rows.where("published_path is not null")
-    small = published.select("part", "pack", "relative_path", "published_path", "outcome")
-    last = small.agg(functions.max(key)).collect()[0][0]
+    if run.config.publish.layout == "files":
+        parts = len(part_numbers(run))
+        each = -(-parts // task_count(parts, rows.sparkSession.sparkContext.defaultParallelism))
+        grouped, write = functions.floor(functions.col("part") / each), write_files
+    else:
+        grouped, write = functions.col("pack"), write_pack
+    small = rows.where("published_path is not null").select(
+        grouped.cast("int").alias("group"), "part", "pack", "relative_path", "published_path", "outcome"
+    )
+    last = small.agg(functions.max("group")).collect()[0][0]
     if last is not None:
-        groups = small.repartitionById(last + 1, key)
-        groups.mapInArrow(write_group, from_arrow_schema(_NOTHING)).write.format("noop").mode("overwrite").save()
+        written = small.repartitionById(last + 1, "group").mapInArrow(write_group, from_arrow_schema(_NOTHING))
+        written.write.format("noop").mode("overwrite").save()
 
 
 def contents_of(part: int, stages: RunPaths, some_kept: bool) -> Iterator[tuple[str, bytes]]:
@@ -312,7 +328,7 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     version = write_manifest(rows, run, aside)
     target = run.partition.version(version)
     if not run.store.exists(target.run):
-        write_images(rows, run.paths, aside.images, run.config.publish.layout)
+        write_images(rows, run, aside.images)
         write_about(rows, run, aside, version, started)
         run.store.replace(aside.base, target.base)
     switch(run, version)

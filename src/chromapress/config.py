@@ -171,7 +171,7 @@ class Execution(_Section):
     timeout_minutes: int = Field(120, ge=1, le=10_080, description="The longest that one stage may take.")
     executor_memory: str = Field("3g", pattern=r"^[1-9]\d*[mg]$", description="Spark's memory for each executor.")
     partitions: int | None = Field(
-        None, ge=1, le=100_000, description="Spark partitions of each stage; empty: by the size of the input."
+        None, ge=1, le=100_000, description="Parts that a run is cut into; empty: by the size of the input."
     )
     one_session_up_to: int = Field(
         0, ge=0, le=10_000, description="Up to so many files go through all stages in one Spark session; 0: never."

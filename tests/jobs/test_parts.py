@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -57,12 +58,21 @@ def test_a_table_has_a_part_for_each_piece_of_work_also_where_it_gives_no_row(sp
     ]
 
 
+@pytest.mark.parametrize(
+    ("parts", "cores", "tasks"), [(1, 2, 1), (3, 2, 3), (13, 2, 4), (164, 2, 21), (13, 8, 13), (9000, 8, 1125)]
+)
+def test_tasks_have_several_parts_where_there_are_many(parts: int, cores: int, tasks: int) -> None:
+    from parts import task_count
+
+    assert task_count(parts, cores) == tasks
+
+
 def test_row_groups_are_bounded_in_rows_and_bytes(spark: SparkSession, run: Run) -> None:
     from parts import write_part
 
     for sizes, groups in (([1] * 150, [64, 64, 22]), ([9 << 20] * 5, [2, 2, 1])):
         path = f"{run.paths.base}/part"
-        write_part(path, SCHEMA, (row(name, size) for name, size in enumerate(sizes)))
+        write_part(path, SCHEMA, (row(name, size) for name, size in enumerate(sizes)), nullcontext())
         with hdfs().reader(path) as stream, pq.ParquetFile(stream) as part:
             footer = part.metadata
         assert [footer.row_group(number).num_rows for number in range(footer.num_row_groups)] == groups
@@ -72,7 +82,7 @@ def test_one_row_is_found_among_many(spark: SparkSession, run: Run) -> None:
     from parts import find_row, write_part
 
     path = f"{run.paths.base}/part"
-    write_part(path, SCHEMA, (row(name, name) for name in range(150)))
+    write_part(path, SCHEMA, (row(name, name) for name in range(150)), nullcontext())
     assert find_row(path, "0100", "content") == {"content": bytes(100)}
 
 
