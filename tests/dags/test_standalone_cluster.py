@@ -26,8 +26,8 @@ from stack.process import family, running, signal_all
 JOBS = Path(__file__).parents[2] / "jobs"
 RUN_ID = "run"
 PARTITION = DatasetPaths("/chromapress", "scans").partition("dt=2026-11-23")
-# As many tasks as files: enough for the stage to be in its middle for seconds.
-FILES = 30
+# As many parts as files: enough for the stage to be in its middle for seconds.
+FILES = 90
 CONFIG = DatasetConfig.model_validate({"execution": {"executor_memory": "512m", "partitions": FILES}})
 
 
@@ -58,12 +58,11 @@ def picture(seed: int) -> bytes:
 
 
 def kill_in_the_middle(client, home, worker: str) -> None:
-    """Wait until a task of ingest is done and others are not; then kill a worker with its executor."""
-    tasks = f"{PARTITION.run(RUN_ID).base}/_aside-ingested/_temporary/0"
+    """Wait until parts of ingest's are being written; then kill a worker with its executor."""
+    parts = f"{PARTITION.run(RUN_ID).base}/_aside-ingested"
     deadline = time.monotonic() + 500
     while time.monotonic() < deadline:
-        found = client.status(tasks, strict=False) and client.list(tasks)
-        if any(name.startswith("task_") for name in found or []):
+        if client.status(parts, strict=False) is not None:
             break
         time.sleep(0.1)
     signal_all(family(running(home, worker).pid), signal.SIGKILL)
