@@ -35,7 +35,7 @@ EXIT_TEMPFAIL: Final = 75  # another run holds the partition
 _BATCH_ROWS: Final = 16
 _BATCH_BYTES: Final = 16 << 20
 
-# Enough work for a task to be worth its start, little enough that the last one does not keep a cluster waiting.
+# So much of what has landed is a part, as Spark reads it: little enough that the last does not keep a cluster waiting.
 PARTITION_BYTES: Final = 16 << 20
 
 _SHUFFLE_PARTITIONS: Final = "spark.sql.shuffle.partitions"
@@ -183,7 +183,7 @@ def configure(spark: SparkSession, run: Run, stage: str) -> None:
     spark.conf.set("spark.sql.codegen.factoryMode", "FALLBACK" if compiled else "NO_CODEGEN")
     if not spark.sparkContext.getConf().contains(_SHUFFLE_PARTITIONS):  # the Spark connection's word comes first
         cores = spark.sparkContext.defaultParallelism
-        # ingest itself shuffles a list of names.
+        # ingest itself shuffles no more than the paths in packs.
         parts = cores if stage == "ingest" else shuffle_partitions(read_facts(run, "ingest"), cores, stage)
         spark.conf.set(_SHUFFLE_PARTITIONS, parts)
 

@@ -7,6 +7,7 @@ joining them moves nothing. Spark can read the tables too: where rows meet that 
 
 from __future__ import annotations
 
+import io
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ from lake import Run
 from pyspark.sql import SparkSession
 
 from chromapress.paths import STAGES, RunPaths
-from chromapress.storage import hdfs, write_again
+from chromapress.storage import hdfs
 
 Row = dict[str, Any]
 Work = TypeVar("Work")
@@ -30,7 +31,7 @@ _GROUP_ROWS: Final = 64
 _GROUP_BYTES: Final = 16 << 20
 # What gets smaller by half or more, at zstd's quickest; files do not compress again.
 _COMPRESSED: Final = ("colors", "counts", "indices")
-# The JVM, and this module, take no file for a table's whose name begins so.
+# Spark takes no file for a table's whose name begins so.
 _UNFINISHED: Final = "_"
 _PARTS_PER_TASK: Final = 8
 _TASKS_PER_CORE: Final = 2
@@ -54,7 +55,7 @@ def write_table(
             number, piece = one
             # Two tries of a task may write at once; both would write the same.
             unfinished = f"{aside}/{_UNFINISHED}{number}-{uuid.uuid4().hex}"
-            write_again(lambda: write_part(unfinished, schema, rows_of(piece), computing))
+            write_part(unfinished, schema, lambda: rows_of(piece), computing)
             hdfs().replace(unfinished, f"{aside}/{_part_name(number)}")
 
         # While HDFS makes one part wait for its end, the next is computed; one image at a time is in memory.
@@ -108,27 +109,30 @@ def find_row(path: str, relative_path: str, *columns: str) -> Row:
     return dict(row)
 
 
-def write_part(path: str, schema: pa.Schema, rows: Iterable[Row], computing: AbstractContextManager[Any]) -> None:
+def write_part(
+    path: str, schema: pa.Schema, rows: Callable[[], Iterable[Row]], computing: AbstractContextManager[Any]
+) -> None:
     """A part's file, in row groups of bounded size; `computing` is held while rows are made, not while written."""
-    batches = in_batches(rows, schema)
 
-    def next_batch() -> pa.RecordBatch | None:
-        with computing:
-            return next(batches, None)
+    def write_to(sink: io.RawIOBase) -> None:
+        batches = in_batches(rows(), schema)
 
-    with (
-        hdfs().writer(path) as sink,
-        pq.ParquetWriter(
+        def next_batch() -> pa.RecordBatch | None:
+            with computing:
+                return next(batches, None)
+
+        with pq.ParquetWriter(
             sink,
             schema,
             compression=dict.fromkeys(_COMPRESSED, "zstd"),
             compression_level=dict.fromkeys(_COMPRESSED, 1),
             use_dictionary=False,  # no two images are alike
             write_statistics=["relative_path"],
-        ) as part,
-    ):
-        while (batch := next_batch()) is not None:
-            part.write_batch(batch)
+        ) as part:
+            while (batch := next_batch()) is not None:
+                part.write_batch(batch)
+
+    hdfs().fill(path, write_to)
 
 
 def in_batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

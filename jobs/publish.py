@@ -30,7 +30,7 @@ from chromapress.outcome import Outcome
 from chromapress.paths import STAGES, DatasetPaths, RunPaths, VersionPaths
 from chromapress.press import under_floor
 from chromapress.run_summary import summary
-from chromapress.storage import hdfs, write_again
+from chromapress.storage import hdfs
 from chromapress.tables import COMPRESSED, INGESTED, MANIFEST
 
 # A packed file is about one HDFS block.
@@ -192,7 +192,7 @@ def write_images(rows: DataFrame, run: Run, images: str) -> None:
 
     def write_pack(group: pa.Table) -> None:
         number = group["pack"][0].as_py()
-        write_again(lambda: write_part(f"{images}/part-{number:05}.parquet", _PACKED, contents(group), nullcontext()))
+        write_part(f"{images}/part-{number:05}.parquet", _PACKED, lambda: contents(group), nullcontext())
 
     def write_group(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         group = list(batches)

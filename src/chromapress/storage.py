@@ -26,7 +26,6 @@ from pyarrow import fs
 # A file that nobody has closed is closed by the NameNode and the DataNodes in seconds; more if one of them is away.
 _RECOVERY_S: Final = 60.0
 
-
 # The NameNode goes on for some seconds to send writers to a DataNode that is gone (here 20, by its heartbeats), and
 # hdfs-native asks it for no other one when a new block's first connection fails.
 _WRITE_AGAIN_AFTER_S: Final = (5, 10, 20)
@@ -110,12 +109,22 @@ class Hdfs:
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file, or replace it; a reader may see it half written."""
+        self.fill(path, lambda writer: writer.write(content))
 
-        def attempt() -> None:
-            with self._client.create(path, WriteOptions(overwrite=True, create_parent=True)) as writer:
-                writer.write(content)
-
-        write_again(attempt)
+    def fill(self, path: str, write_to: Callable[[io.RawIOBase], object]) -> None:
+        """Write a file, or replace it, by what `write_to` writes; after a lost DataNode, all of it again."""
+        for pause in (*_WRITE_AGAIN_AFTER_S, None):
+            writer = self.writer(path)  # waits for the NameNode itself
+            try:
+                with writer:
+                    write_to(writer)
+            except (OSError, RuntimeError) as error:
+                if pause is None or not _lost_datanode(error):
+                    raise
+                print(f"{path} is written once more in {pause} s: {error}", file=sys.stderr)
+                time.sleep(pause)
+            else:
+                return
 
     def writer(self, path: str) -> io.RawIOBase:
         """A file to write piece by piece, or to replace so; close it."""
@@ -273,21 +282,6 @@ def open_source(uri: str) -> tuple[Source, str]:
         return S3(), authority + path
     # In other object stores, too, the bucket is part of the path.
     return Elsewhere(scheme), authority + path
-
-
-def write_again(attempt: Callable[[], None]) -> None:
-    """Do what writes a file; where a DataNode was lost meanwhile, all of it again, some seconds later."""
-    for pause in _WRITE_AGAIN_AFTER_S:
-        try:
-            attempt()
-        except (OSError, RuntimeError) as error:
-            if not _lost_datanode(error):
-                raise
-            print(f"writing once more in {pause} s: {error}", file=sys.stderr)
-            time.sleep(pause)
-        else:
-            return
-    attempt()
 
 
 def _lost_datanode(error: BaseException | None) -> bool:

@@ -1,5 +1,7 @@
 """Whole files in the real HDFS, and elsewhere."""
 
+import io
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,29 +60,35 @@ def test_writing_replaces(store: Hdfs, root: str) -> None:
     assert store.read(f"{root}/file") == b"second"
 
 
-def test_a_write_that_a_lost_datanode_ended_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_a_lost_datanode_interrupted_is_written_again(
+    store: Hdfs, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(storage, "_WRITE_AGAIN_AFTER_S", (0, 0))
     tries = []
 
-    def fails(times: int, told: Exception) -> None:
-        tries.append(told)
-        if len(tries) <= times:
-            try:
-                raise told
-            finally:
-                # What closing the writer says then.
-                raise RuntimeError("Block writer is closed")
+    def fails(times: int, told: Exception) -> Callable[[io.RawIOBase], object]:
+        tries.clear()
 
-    lost = OSError("Connection refused (os error 111)")
-    storage.write_again(lambda: fails(2, lost))
-    assert len(tries) == 3
-    tries.clear()
+        def write_to(writer: io.RawIOBase) -> None:
+            tries.append(told)
+            writer.write(b"%d" % len(tries))
+            if len(tries) <= times:
+                try:
+                    raise told
+                finally:
+                    # What is above it, when a writer cannot be closed either.
+                    raise RuntimeError("Block writer is closed")
+
+        return write_to
+
+    path, lost = f"{root}/again", OSError("Connection refused (os error 111)")
+    store.fill(path, fails(2, lost))
+    assert (len(tries), store.read(path)) == (3, b"3")
     with pytest.raises(RuntimeError, match="closed"):
-        storage.write_again(lambda: fails(9, lost))
+        store.fill(path, fails(9, lost))
     assert len(tries) == 3
-    tries.clear()
     with pytest.raises(RuntimeError, match="closed"):
-        storage.write_again(lambda: fails(9, OSError("Permission denied")))
+        store.fill(path, fails(9, OSError("Permission denied")))
     assert len(tries) == 1
 
 
@@ -151,6 +159,11 @@ def test_without_a_configuration_the_message_says_what_is_missing(monkeypatch: p
         Hdfs()
 
 
-def test_an_hdfs_that_is_not_there_is_an_error_of_the_store() -> None:
+def test_an_hdfs_that_is_not_there_is_an_error_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = Hdfs("hdfs://localhost:1", attempts=1)
     with pytest.raises(OSError, match="refused"):
-        Hdfs("hdfs://localhost:1", attempts=1).exists("/")
+        nowhere.exists("/")
+    # hdfs-native has waited for the NameNode: it is not waited for again.
+    monkeypatch.setattr(storage, "_WRITE_AGAIN_AFTER_S", (3600,))
+    with pytest.raises(OSError, match="refused"):
+        nowhere.write("/file", b"")

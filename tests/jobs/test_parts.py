@@ -72,7 +72,7 @@ def test_row_groups_are_bounded_in_rows_and_bytes(spark: SparkSession, run: Run)
 
     for sizes, groups in (([1] * 150, [64, 64, 22]), ([9 << 20] * 5, [2, 2, 1])):
         path = f"{run.paths.base}/part"
-        write_part(path, SCHEMA, (row(name, size) for name, size in enumerate(sizes)), nullcontext())
+        write_part(path, SCHEMA, [row(name, size) for name, size in enumerate(sizes)].copy, nullcontext())
         with hdfs().reader(path) as stream, pq.ParquetFile(stream) as part:
             footer = part.metadata
         assert [footer.row_group(number).num_rows for number in range(footer.num_row_groups)] == groups
@@ -82,7 +82,7 @@ def test_one_row_is_found_among_many(spark: SparkSession, run: Run) -> None:
     from parts import find_row, write_part
 
     path = f"{run.paths.base}/part"
-    write_part(path, SCHEMA, (row(name, name) for name in range(150)), nullcontext())
+    write_part(path, SCHEMA, [row(name, name) for name in range(150)].copy, nullcontext())
     assert find_row(path, "0100", "content") == {"content": bytes(100)}
 
 
