@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -46,12 +47,17 @@ _SMALL_SELECTED: Final = ("relative_path", "reason", "curve", "k_by_rule", "flat
 _SMALL_QUANTIZED: Final = ("relative_path", "width", "height", "palette", "cluster_sizes")
 _SMALL_COMPRESSED: Final = [name for name in COMPRESSED.names if name != "encoded"]
 
-# MANIFEST before names are given, and where in the stages' tables an image is.
+# What Spark sorts, groups and sums by, and where in the stages' tables an image is. All that the manifest tells is in
+# `told`, pickled: columns of lists cost the JVM more than everything else that publishing takes.
 _ENDED: Final = pa.schema(
     [
-        *(field for field in MANIFEST if field.name not in ("published_path", "pack")),
+        pa.field("relative_path", pa.string()),
+        pa.field("outcome", pa.string()),
+        pa.field("codec", pa.string()),
+        pa.field("published_size_bytes", pa.int64()),
         pa.field("part", pa.int32()),
         pa.field("position", pa.int32()),
+        pa.field("told", pa.binary()),
     ]
 )
 _NAMED: Final = _ENDED.append(pa.field("published_path", pa.string()))
@@ -63,21 +69,28 @@ _VERSION: Final = pa.schema([("version", pa.string())])
 _NOTHING: Final = pa.schema([("nothing", pa.bool_())])
 
 
-def manifest(spark: SparkSession, run: Run) -> DataFrame:
-    """One row for each landed file, unsorted: tables.MANIFEST, and `part`."""
+def named_images(spark: SparkSession, run: Run) -> DataFrame:
+    """One row for each landed file, unsorted, with what it is published as: _NAMED, and `pack`."""
     parts, stages, given_up = len(part_numbers(run)), run.paths, under_floor(run.config)
 
     def ended(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for number in batch["id"].to_pylist():
-                yield from in_batches(ended_rows(number, stages, given_up), _ENDED)
+            for part in batch["id"].to_pylist():
+                rows = (
+                    row | {"part": part, "position": position, "told": pickle.dumps(row)}
+                    for position, row in enumerate(ended_rows(part, stages, given_up))
+                )
+                yield from in_batches(rows, _ENDED)
 
     numbers = spark.range(0, parts, 1, parts)
     return named(numbers.mapInArrow(ended, from_arrow_schema(_ENDED)), run.config.publish.layout)
 
 
 def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterator[Row]:
-    """What all stages tell of a part's images: _ENDED. Whom no k brings to the floor, quantize may have left out."""
+    """What all stages tell of a part's images: MANIFEST before names are given, and some more.
+
+    Whom no k brings to the floor, quantize may have left out.
+    """
 
     def by_path(stage: str, columns: Iterable[str]) -> dict[str, Row]:
         return {row["relative_path"]: row for row in read_part(part_path(stages, stage, part), *columns)}
@@ -85,7 +98,7 @@ def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterato
     selected = by_path("select_k", _SMALL_SELECTED)
     quantized_rows = by_path("quantize", _SMALL_QUANTIZED)
     compressed = by_path("compress", _SMALL_COMPRESSED)
-    for position, image in enumerate(read_part(part_path(stages, "ingest", part), *_SMALL_INGESTED)):
+    for image in read_part(part_path(stages, "ingest", part), *_SMALL_INGESTED):
         path, size = image["relative_path"], image["size_bytes"]
         choice, quantized, end = (table.get(path, {}) for table in (selected, quantized_rows, compressed))
         outcome = Outcome(image["outcome"] or end.get("outcome") or str(given_up))
@@ -96,8 +109,6 @@ def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterato
             | choice
             | end
             | {
-                "part": part,
-                "position": position,
                 "source_size_bytes": size,
                 "source_sha256": image["sha256"],
                 "width": quantized.get("width") or image["width"],
@@ -122,7 +133,7 @@ def named(rows: DataFrame, layout: str) -> DataFrame:
         # As they landed: a pack is made of neighbouring parts.
         so_far = functions.sum("published_size_bytes").over(Window.orderBy("part", "position"))
         pack = functions.when(functions.col("published_path").isNotNull(), functions.floor(so_far / _PACK_BYTES))
-    return whole.withColumn("pack", pack.cast("int")).select(*MANIFEST.names, "part")
+    return whole.withColumn("pack", pack.cast("int"))
 
 
 def _name(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -237,14 +248,16 @@ def write_manifest(rows: DataFrame, run: Run, target: VersionPaths) -> str:
         digest = hashlib.sha256(made_with.encode())
         with hdfs().writer(target.manifest) as sink, pq.ParquetWriter(sink, MANIFEST, compression="zstd") as writer:
             for batch in batches:
-                writer.write_table(pa.Table.from_batches([batch]).cast(MANIFEST))
-                for row in batch.select(_DIGESTED).to_pylist():
-                    digest.update(json.dumps(list(row.values())).encode())
+                rows = [pickle.loads(row["told"]) | row for row in batch.to_pylist()]  # noqa: S301 (it is ours)
+                writer.write_table(pa.Table.from_pylist(rows, MANIFEST))
+                for row in rows:
+                    digest.update(json.dumps([row[name] for name in _DIGESTED]).encode())
         yield pa.RecordBatch.from_pylist([{"version": digest.hexdigest()[:16]}], _VERSION)
 
     # A batch is a row group: where it ends depends on the rows alone.
     rows.sparkSession.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(_MANIFEST_ROW_GROUP))
-    ordered = rows.select(*MANIFEST.names).coalesce(1).sortWithinPartitions("relative_path")
+    columns = rows.select("relative_path", "published_path", "pack", "told")
+    ordered = columns.coalesce(1).sortWithinPartitions("relative_path")
     version: str = ordered.mapInArrow(write_file, from_arrow_schema(_VERSION)).collect()[0].version
     return version
 
@@ -320,7 +333,7 @@ def prune_runs(run: Run) -> None:
 
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     started = time.time()
-    rows = manifest(spark, run).cache()
+    rows = named_images(spark, run).cache()
     counts = {row.outcome: row["count"] for row in rows.groupBy("outcome").count().collect()}
     check_gates(run, counts)
     aside = run.partition.version(f"_aside-{paths.safe_run_id(run.run_id)}")
