@@ -60,6 +60,7 @@ class Measure:
     cpu_s: float
     peak_driver_mb: int = 0
     peak_python_mb: int = 0  # of the largest worker
+    gb_s: float = 0.0  # resident memory of all its processes, over time
     shuffled_bytes: int = 0
     namenode_objects: int = 0
     bytes_out: int = 0
@@ -110,8 +111,11 @@ class Watch:
         self.pid = pid
         self.cpu: dict[int, int] = {}
         self.peaks: dict[int, tuple[str, int]] = {}
+        self.gb_s = 0.0
+        self.looked = time.perf_counter()
 
     def look(self) -> None:
+        since, self.looked = self.looked, time.perf_counter()
         for process in family(self.pid):
             try:
                 folder = Path(f"/proc/{process.pid}")
@@ -124,6 +128,8 @@ class Watch:
             if "VmHWM:" in status:
                 peak_kb = int(status.split("VmHWM:")[1].split()[0])
                 self.peaks[process.pid] = (program, peak_kb >> 10)
+                # What is shared, counts for each: it is an upper bound.
+                self.gb_s += int(status.split("VmRSS:")[1].split()[0]) * 1024e-9 * (self.looked - since)
 
     def cpu_s(self) -> float:
         return sum(self.cpu.values()) / TICKS
@@ -210,7 +216,7 @@ def stages(
                 job += ["--config", config.canonical_json()]
             wall, cpu, watch = timed([*submit, *job], environment, log)
             peaks = watch.peak_mb("java"), watch.peak_mb("python")
-            rows.append(Measure(way, len(files), stage, wall, cpu, *peaks, shuffled(Path(events))))
+            rows.append(Measure(way, len(files), stage, wall, cpu, *peaks, watch.gb_s, shuffled(Path(events))))
             yield rows[-1]
     made = current(store, partition)
     manifest = made.manifest(["relative_path", "published_path", "published_size_bytes", "pack", "psnr_db", "outcome"])
@@ -225,6 +231,7 @@ def stages(
         sum(row.cpu_s for row in rows),
         max(row.peak_driver_mb for row in rows),
         max(row.peak_python_mb for row in rows),
+        sum(row.gb_s for row in rows),
         sum(row.shuffled_bytes for row in rows),
         namenode_objects(home) - objects,
         sum(sizes),
@@ -243,14 +250,14 @@ def pngquant_loop(files: list[Path], log: Path) -> Measure:
             (Path(folder) / path.name).symlink_to(path)
         each = f"{program} --nofs --ext .8.png 256 --"
         loop = f"find {folder} -name '*.png' -print0 | OMP_NUM_THREADS=1 xargs -0 -n 8 -P{PROCESSES} {each}"
-        wall, cpu, _ = timed(["bash", "-c", loop], dict(os.environ), log)
+        wall, cpu, watch = timed(["bash", "-c", loop], dict(os.environ), log)
         made = [Path(folder) / f"{path.stem}.8.png" for path in files]
         size = sum(path.stat().st_size for path in made)
         errors = []
         for source, path in list(zip(files, made, strict=True))[:24]:
             before, after = (np.asarray(Image.open(one).convert("RGB"), np.float64) for one in (source, path))
             errors.append(float(np.mean(np.sum((before - after) ** 2, axis=2))))
-    return Measure("pngquant", len(files), "all", wall, cpu, bytes_out=size, mse=float(np.mean(errors)))
+    return Measure("pngquant", len(files), "all", wall, cpu, gb_s=watch.gb_s, bytes_out=size, mse=float(np.mean(errors)))
 
 
 def _press(task: tuple[Path, str]) -> int:
@@ -344,7 +351,20 @@ def main() -> None:
         writer = csv.DictWriter(file, list(asdict(measures[0])))
         writer.writeheader()
         writer.writerows(asdict(one) for one in measures)
+    rates(measures, width * height / 1e6)
     slopes(measures, args.counts)
+
+
+def rates(measures: list[Measure], megapixels: float) -> None:
+    """What a second brings, and what a thousand images take, start-up and all."""
+    for one in measures:
+        if one.stage == "all":
+            speed, thousands = one.images / one.wall_s, one.images / 1000
+            memory = f", {one.gb_s / 3600 / thousands:.3f} GB-hours" if one.gb_s else ""
+            print(
+                f"{one.way:<28}{one.images:>6} images: {speed:6.1f} images/s, {speed * megapixels:6.2f} megapixels/s; "
+                f"for 1,000 {one.cpu_s / thousands:7.1f} s CPU{memory}"
+            )
 
 
 def slopes(measures: list[Measure], counts: list[int]) -> None:

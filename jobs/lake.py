@@ -54,15 +54,6 @@ _SESSION: Final = {
     "spark.sql.files.openCostInBytes": "0",
 }
 
-# What Python's workers find in their environment. glibc would give an image's megabytes back to the kernel and get the
-# next one's page by page, which takes a sixth of all CPU; so much it keeps. Arrow takes its memory from there, too.
-_WORKERS: Final = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
-    "MALLOC_TOP_PAD_": str(64 << 20),
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-}
-
 
 class GateError(Exception):
     """The data must not go on like this, and trying again will not change it."""
@@ -179,8 +170,7 @@ def read(spark: SparkSession, run: Run, stage: str, schema: pa.Schema, *columns:
 
 
 def _session(name: str) -> SparkSession:
-    environment = {f"spark.executorEnv.{key}": value for key, value in _WORKERS.items()}
-    return SparkSession.builder.appName(name).config(map=environment).getOrCreate()
+    return SparkSession.builder.appName(name).getOrCreate()
 
 
 def configure(spark: SparkSession, run: Run, stage: str) -> None:

@@ -22,7 +22,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from lake import GateError, Run, read_facts, run_stage, stage_facts
-from parts import Row, beside, find_row, in_batches, part_numbers, part_path, read_part, task_count, write_part
+from parts import (
+    Row,
+    beside,
+    find_row,
+    in_batches,
+    keep_memory,
+    part_numbers,
+    part_path,
+    read_part,
+    task_count,
+    write_part,
+)
 from pyspark.sql import DataFrame, SparkSession, Window, functions
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -206,6 +217,7 @@ def write_images(rows: DataFrame, run: Run, images: str) -> None:
         write_part(f"{images}/part-{number:05}.parquet", _PACKED, lambda: contents(group), nullcontext())
 
     def write_group(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        keep_memory()
         group = list(batches)
         if group:
             write(pa.Table.from_batches(group))
