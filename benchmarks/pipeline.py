@@ -257,7 +257,8 @@ def pngquant_loop(files: list[Path], log: Path) -> Measure:
         for source, path in list(zip(files, made, strict=True))[:24]:
             before, after = (np.asarray(Image.open(one).convert("RGB"), np.float64) for one in (source, path))
             errors.append(float(np.mean(np.sum((before - after) ** 2, axis=2))))
-    return Measure("pngquant", len(files), "all", wall, cpu, gb_s=watch.gb_s, bytes_out=size, mse=float(np.mean(errors)))
+    mse = float(np.mean(errors))
+    return Measure("pngquant", len(files), "all", wall, cpu, gb_s=watch.gb_s, bytes_out=size, mse=mse)
 
 
 def _press(task: tuple[Path, str]) -> int:
