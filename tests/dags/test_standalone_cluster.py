@@ -5,7 +5,6 @@ import json
 import signal
 import sys
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,14 +56,12 @@ def picture(seed: int) -> bytes:
     return content.getvalue()
 
 
-def kill_in_the_middle(client, home, worker: str) -> None:
+def kill_in_the_middle(client, home, worker: str, ended: threading.Event) -> None:
     """Wait until parts of ingest's are being written; then kill a worker with its executor."""
     parts = f"{PARTITION.run(RUN_ID).base}/_aside-ingested"
-    deadline = time.monotonic() + 500
-    while time.monotonic() < deadline:
-        if client.status(parts, strict=False) is not None:
-            break
-        time.sleep(0.1)
+    while client.status(parts, strict=False) is None:
+        if ended.wait(0.1):
+            return
     signal_all(family(running(home, worker).pid), signal.SIGKILL)
 
 
@@ -81,11 +78,13 @@ def test_a_stage_outlives_a_worker_that_is_killed_in_its_middle(standalone, clie
         "spark.scheduler.maxRegisteredResourcesWaitingTime": "500s",
     }
     ingest = operator(IngestOperator, "ingest", connection)
-    killer = threading.Thread(target=kill_in_the_middle, args=(client, standalone, spark_cluster.WORKERS[0]))
+    ended = threading.Event()
+    killer = threading.Thread(target=kill_in_the_middle, args=(client, standalone, spark_cluster.WORKERS[0], ended))
     killer.start()
     try:
         ingest.execute(context())
     finally:
+        ended.set()
         killer.join()
         ingest._hook._submit_sp.stdout.close()
     assert running(standalone, spark_cluster.WORKERS[0]) is None
