@@ -306,6 +306,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--ways", nargs="+", choices=CONFIGS, default=list(CONFIGS))
     parser.add_argument("--master", default=f"local[{PROCESSES}]", help="Spark's (%(default)s)")
     parser.add_argument("--size", type=int, nargs=2, default=[768, 512], help="width and height (%(default)s)")
+    parser.add_argument("--loops", action=argparse.BooleanOptionalAction, default=True, help="the loops beside it")
     parser.add_argument("--output", type=Path, default=Path("build/bench"))
     return parser.parse_args()
 
@@ -343,9 +344,10 @@ def main() -> None:
                 for way in args.ways:
                     for measure in stages(home, way, some, CONFIGS[way], args.master, log):
                         tell(measure)
-                    if way != PACKS:  # the same arithmetic as with files
+                    if args.loops and way != PACKS:  # the same arithmetic as with files
                         tell(engine_loop(way, some, CONFIGS[way]))
-                tell(pngquant_loop(some, log))
+                if args.loops:
+                    tell(pngquant_loop(some, log))
         finally:
             control.down(home, hdfs.ROLES[::-1], print)
     with (args.output / "pipeline.csv").open("w", newline="") as file:
