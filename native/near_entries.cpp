@@ -23,6 +23,37 @@ std::size_t Choices::place(std::uint8_t entry) const {
   return static_cast<std::size_t>(std::find(index.begin(), index.end(), entry) - index.begin());
 }
 
+Choices together(std::span<const Choices> pixels, unsigned depth) {
+  Choices result;
+  result.index.fill(0);
+  result.excess.fill(0);
+  result.n = 1;
+  unsigned shift = 8;
+  for (const Choices& pixel : pixels) {
+    shift -= depth;
+    const Choices before = result;
+    result.n = 0;
+    for (std::size_t a = 0; a < before.n; ++a) {
+      for (std::size_t b = 0; b < pixel.n; ++b) {
+        const auto excess = static_cast<std::uint16_t>(before.excess[a] + pixel.excess[b]);
+        if (result.n == kChoices && excess >= result.excess[kChoices - 1]) break;
+        std::size_t at = result.n < kChoices ? result.n++ : kChoices - 1;
+        for (; at > 0 && result.excess[at - 1] > excess; --at) {
+          result.excess[at] = result.excess[at - 1];
+          result.index[at] = result.index[at - 1];
+        }
+        result.excess[at] = excess;
+        result.index[at] = static_cast<std::uint8_t>(before.index[a] | pixel.index[b] << shift);
+      }
+    }
+  }
+  for (std::size_t i = result.n; i < kChoices; ++i) {
+    result.index[i] = result.index[0];
+    result.excess[i] = result.excess[result.n - 1];
+  }
+  return result;
+}
+
 NearEntries::NearEntries(std::span<const Rgba> palette) : lists_(palette.size()) {
   for (std::size_t i = 0; i < palette.size(); ++i) {
     const Point own = premultiply(palette[i]);

@@ -1,4 +1,5 @@
-// For each pixel the palette entries that it may become, and how much worse than the nearest each of them is.
+// For each pixel the palette entries that it may become, and how much worse than the nearest each of them is. Where
+// several pixels share a byte, also for these together.
 #pragma once
 
 #include <array>
@@ -22,6 +23,10 @@ struct Choices {
   /// Where `entry` is; kChoices if it is not among them.
   [[nodiscard]] std::size_t place(std::uint8_t entry) const;
 };
+
+/// What a byte may become that holds these pixels, of `depth` bits each, the first one in the highest bits: of all
+/// combinations, the kChoices that are worse by the least. An excess is the sum of theirs, which must fit.
+Choices together(std::span<const Choices> pixels, unsigned depth);
 
 class NearEntries {
  public:

@@ -31,6 +31,10 @@ std::size_t channels(ColorType type) {
   }
 }
 
+Format indexed_format(std::size_t colors) {
+  return {ColorType::indexed, colors <= 2 ? 1u : colors <= 4 ? 2u : colors <= 16 ? 4u : 8u};
+}
+
 Format direct_format(std::span<const Rgba> palette) {
   const bool opaque = alpha_bytes(palette) == 0;
   if (!std::all_of(palette.begin(), palette.end(), is_grey)) return {opaque ? ColorType::rgb : ColorType::rgba, 8};
@@ -87,6 +91,19 @@ std::vector<std::uint8_t> pack(std::span<const std::uint8_t> indices, std::size_
     }
   }
   return packed;
+}
+
+std::vector<std::uint8_t> unpack(std::span<const std::uint8_t> packed, std::size_t width, Format format) {
+  const std::size_t bytes = row_bytes(width, format), height = packed.size() / bytes, per_byte = 8 / format.depth;
+  std::vector<std::uint8_t> indices(width * height);
+  for (std::size_t y = 0; y < height; ++y) {
+    for (std::size_t x = 0; x < width; ++x) {
+      const unsigned byte = packed[y * bytes + x / per_byte];
+      const auto shift = static_cast<unsigned>(8 - format.depth * (x % per_byte + 1));
+      indices[y * width + x] = static_cast<std::uint8_t>(byte >> shift & ((1u << format.depth) - 1));
+    }
+  }
+  return indices;
 }
 
 }  // namespace chromapress

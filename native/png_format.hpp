@@ -22,6 +22,9 @@ struct Format {
 /// Samples of a pixel.
 std::size_t channels(ColorType type);
 
+/// The smallest format of so many entries.
+Format indexed_format(std::size_t colors);
+
 /// The smallest format without a palette that holds all of its colours exactly.
 Format direct_format(std::span<const Rgba> palette);
 
@@ -35,5 +38,7 @@ std::size_t pixel_bytes(Format format);
 /// The rows as PNG packs them, without filter bytes.
 std::vector<std::uint8_t> pack(std::span<const std::uint8_t> indices, std::size_t width, std::span<const Rgba> palette,
                                Format format);
+/// The indices again, from rows of an indexed format.
+std::vector<std::uint8_t> unpack(std::span<const std::uint8_t> packed, std::size_t width, Format format);
 
 }  // namespace chromapress

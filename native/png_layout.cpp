@@ -78,10 +78,7 @@ class Chooser {
         width_(width),
         colors_(image.palette.size()),
         pixels_(image.indices.size()),
-        indexed_{ColorType::indexed, colors_ <= 2    ? 1u
-                                     : colors_ <= 4  ? 2u
-                                     : colors_ <= 16 ? 4u
-                                                     : 8u},
+        indexed_(indexed_format(colors_)),
         small_(pixels_ <= kSmall),
         thorough_(small_ || plan.finalists > 1),
         most_(plan.finalists > 2) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "map.hpp"
 #include "near_entries.hpp"
 #include "palette_order.hpp"
+#include "png_format.hpp"
 #include "rdo_trellis.hpp"
 #include "row_filter.hpp"
 
@@ -21,6 +23,20 @@ namespace {
 // More bits than an entry can save.
 constexpr std::uint16_t kLargestExcess = 12 * kBit;
 constexpr int kPasses = 2;
+
+// How a map's rows are written. Where several pixels share a byte, without a filter.
+struct Writing {
+  Format format;
+  Filtering filtering;
+};
+
+std::vector<std::uint8_t> packed_rows(const Shaped& shaped, std::size_t width, Writing writing) {
+  return pack(shaped.indices, width, shaped.palette, writing.format);
+}
+
+std::vector<std::uint8_t> filtered_rows(const Shaped& shaped, std::size_t width, Writing writing) {
+  return filter_rows(packed_rows(shaped, width, writing), row_bytes(width, writing.format), writing.filtering);
+}
 
 // The sum of the weighted squared errors.
 double error_of(const Pixels& pixels, const Shaped& shaped, Activity& activity) {
@@ -88,15 +104,16 @@ void move_centres(const Pixels& pixels, Shaped& shaped, const std::array<bool, k
 }
 
 // Replaces the map by a cheaper one. `unit`: the excess of a squared level.
-void search(const Pixels& pixels, Shaped& shaped, Filtering filtering, Activity& activity, double unit) {
-  const std::size_t w = pixels.width, stride = w + 1;
+void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& activity, double unit) {
+  const std::size_t w = pixels.width, row = row_bytes(w, writing.format), stride = row + 1;
+  const std::size_t per_byte = 8 / writing.format.depth;
   // The map before, from which bits' costs and matches are learned, and which is replaced row by row.
-  const std::vector<std::uint8_t> before = filter_rows(shaped.indices, w, filtering);
-  std::vector<std::uint8_t> rows = before;
+  const std::vector<std::uint8_t> before = filtered_rows(shaped, w, writing);
+  std::vector<std::uint8_t> rows = before, packed = packed_rows(shaped, w, writing);
   const std::vector<std::uint8_t> nearest = map_pixels(pixels, shaped.palette, ColorSpace::srgb, 0.0);
   const NearEntries entries(shaped.palette);
-  Trellis trellis(w, rows);
-  std::vector<Choices> choices;
+  Trellis trellis(row, rows);
+  std::vector<Choices> choices, in_byte;
   std::vector<float> weights(w);
   MatchFinder finder(before, 12);
   Matches matches;
@@ -115,16 +132,21 @@ void search(const Pixels& pixels, Shaped& shaped, Filtering filtering, Activity&
     trellis.set_costs(costs_of(counts, false));
     for (std::size_t y = top; y < bottom; ++y) {
       activity.weights(y, weights);
-      for (std::size_t left = 0; left < w; left += Trellis::kColumns) {
+      for (std::size_t left = 0; left < row; left += Trellis::kColumns) {
         choices.clear();
-        for (std::size_t x = left; x < std::min(w, left + Trellis::kColumns); ++x) {
-          const auto weight = static_cast<float>(static_cast<double>(weights[x]) * unit);
-          choices.push_back(entries.of(pixels.at(y * w + x), nearest[y * w + x], weight, kLargestExcess));
+        for (std::size_t byte = left; byte < std::min(row, left + Trellis::kColumns); ++byte) {
+          in_byte.clear();
+          for (std::size_t x = byte * per_byte; x < std::min(w, (byte + 1) * per_byte); ++x) {
+            const auto weight = static_cast<float>(static_cast<double>(weights[x]) * unit);
+            in_byte.push_back(entries.of(pixels.at(y * w + x), nearest[y * w + x], weight, kLargestExcess));
+          }
+          choices.push_back(per_byte == 1 ? in_byte[0] : together(in_byte, writing.format.depth));
         }
-        trellis.decide(y, left, choices, matches, first, shaped.indices);
+        trellis.decide(y, left, choices, matches, first, packed);
       }
     }
   }
+  shaped.indices = unpack(packed, w, writing.format);
 }
 
 }  // namespace
@@ -139,37 +161,46 @@ Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, 
   const double lambda = strength * error / static_cast<double>(pixels.size());
   if (lambda == 0) return shaped;
 
-  std::vector<std::uint8_t> position = reorder(shaped, smooth_order(shaped, pixels.width));
+  const std::vector<std::uint8_t> smooth = reorder(shaped, smooth_order(shaped, pixels.width));
+  const auto size = [&pixels](const Shaped& map, Writing writing, int level) {
+    return deflate(filtered_rows(map, pixels.width, writing), level).size();
+  };
   // Adaptive filters would have to be found again by the encoder.
-  Filtering filtering = Filtering::none;
-  const auto size = [&](Filtering f, int level) {
-    return deflate(filter_rows(shaped.indices, pixels.width, f), level).size();
-  };
-  std::size_t least = size(filtering, 1);
+  constexpr Format kByteEach{ColorType::indexed, 8};
+  Writing bytes{kByteEach, Filtering::none};
+  std::size_t least = size(shaped, bytes, 1);
   for (const Filtering f : {Filtering::sub, Filtering::paeth}) {
-    const std::size_t bytes = size(f, 1);
-    if (bytes < least) least = bytes, filtering = f;
+    const std::size_t other = size(shaped, {kByteEach, f}, 1);
+    if (other < least) least = other, bytes.filtering = f;
   }
+  // Which of the two becomes smaller is not to be seen before.
+  std::vector<Writing> writings = {bytes};
+  const Format smallest = indexed_format(palette.size());
+  if (smallest != kByteEach) writings.push_back({smallest, Filtering::none});
 
-  if (filtering == Filtering::none) {
-    const std::vector<std::uint8_t> moved = reorder(shaped, plain_order(shaped, pixels.width));
-    for (std::uint8_t& p : position) p = moved[p];
-  }
-  std::array<bool, kMaxColors> keeps{};
-  for (std::size_t i = 0; i < palette.size(); ++i) {
-    keeps[position[i]] = i < fixed || kind_of(palette[i]) == Kind::transparent;
-  }
-
-  const auto cost = [&] {
-    return 8.0 * static_cast<double>(size(filtering, 6)) + error_of(pixels, shaped, activity) / lambda;
-  };
-  Shaped best = shaped;
-  double least_cost = cost();
-  for (int pass = 0; pass < kPasses; ++pass) {
-    search(pixels, shaped, filtering, activity, kBit / lambda);
-    move_centres(pixels, shaped, keeps);
-    const double now = cost();
-    if (now < least_cost) least_cost = now, best = shaped;
+  Shaped best;
+  double least_cost = std::numeric_limits<double>::infinity();
+  for (const Writing writing : writings) {
+    Shaped map = shaped;
+    std::vector<std::uint8_t> position = smooth;
+    if (writing.filtering == Filtering::none) {
+      const std::vector<std::uint8_t> moved = reorder(map, plain_order(map, pixels.width));
+      for (std::uint8_t& p : position) p = moved[p];
+    }
+    std::array<bool, kMaxColors> keeps{};
+    for (std::size_t i = 0; i < palette.size(); ++i) {
+      keeps[position[i]] = i < fixed || kind_of(palette[i]) == Kind::transparent;
+    }
+    const auto consider = [&] {
+      const double cost = 8.0 * static_cast<double>(size(map, writing, 6)) + error_of(pixels, map, activity) / lambda;
+      if (cost < least_cost) least_cost = cost, best = map;
+    };
+    consider();
+    for (int pass = 0; pass < kPasses; ++pass) {
+      search(pixels, map, writing, activity, kBit / lambda);
+      move_centres(pixels, map, keeps);
+      consider();
+    }
   }
   return best;
 }

@@ -1,13 +1,53 @@
 #include <algorithm>
+#include <numeric>
 #include <random>
+#include <utility>
 
 #include "check.hpp"
 #include "near_entries.hpp"
 
 using namespace chromapress;
 
+// Against all combinations.
+void bytes_of_several_pixels() {
+  std::mt19937 random(6);
+  for (int round = 0; round < 3000; ++round) {
+    const unsigned depth = 1u << random() % 3;
+    std::vector<Choices> pixels(1 + random() % (8 / depth));
+    std::vector<std::pair<unsigned, unsigned>> all = {{0, 0}};  // excess and byte
+    for (std::size_t p = 0; p < pixels.size(); ++p) {
+      std::vector<unsigned> entries(1u << depth);
+      std::iota(entries.begin(), entries.end(), 0u);
+      std::shuffle(entries.begin(), entries.end(), random);
+      pixels[p].n = 1 + random() % entries.size();
+      unsigned excess = 0;
+      for (std::size_t i = 0; i < pixels[p].n; ++i, excess += random() % 100) {
+        pixels[p].index[i] = static_cast<std::uint8_t>(entries[i]);
+        pixels[p].excess[i] = static_cast<std::uint16_t>(excess);
+      }
+      std::vector<std::pair<unsigned, unsigned>> next;
+      for (const auto& [sum, byte] : all) {
+        for (std::size_t i = 0; i < pixels[p].n; ++i) {
+          next.emplace_back(sum + pixels[p].excess[i], byte | entries[i] << (8 - depth * (p + 1)));
+        }
+      }
+      all.swap(next);
+    }
+    const Choices choices = together(pixels, depth);
+    std::sort(all.begin(), all.end());
+    CHECK(choices.n == std::min(all.size(), kChoices));
+    for (std::size_t i = 0; i < choices.n; ++i) {
+      CHECK(choices.excess[i] == all[i].first);
+      CHECK(choices.place(choices.index[i]) == i);
+      CHECK(std::count(all.begin(), all.end(), std::pair<unsigned, unsigned>{choices.excess[i], choices.index[i]}) ==
+            1);
+    }
+  }
+}
+
 // Against all entries, for opaque and translucent colours.
 int main() {
+  bytes_of_several_pixels();
   std::mt19937 random(5);
   for (int round = 0; round < 20000; ++round) {
     std::vector<Rgba> palette(1 + random() % 60);

@@ -58,6 +58,14 @@ def test_more_strength_makes_smaller_files_of_larger_error(k: int, channels: int
     assert qualities[1] > qualities[0] - 3
 
 
+def test_it_sees_that_several_pixels_share_a_byte() -> None:
+    image = photograph(200, 300)
+    palette = clustered(image, 4)
+    (_, plain), (moved, indices) = (engine.map_rate_distortion(image, palette, rdo=rdo) for rdo in (0, 0.3))
+    assert len(engine.encode_png(indices, moved)) < 0.3 * len(engine.encode_png(plain, palette))
+    assert engine.psnr(image, moved[indices][..., :3]) > engine.psnr(image, palette[plain][..., :3]) - 0.15
+
+
 def test_an_exact_palette_stays_exact() -> None:
     image = photograph(60, 60)[::20, ::20].repeat(20, axis=0).repeat(20, axis=1)
     palette, _ = engine.histogram(image)
