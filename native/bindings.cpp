@@ -294,9 +294,11 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
         const Rows4<std::uint8_t> entries(palette, "palette");
         const cp::ColorSpace space = space_of(color_space);
         const std::size_t count = threads_of(threads);
-        auto indices =
-            without_gil([&] { return cp::map_pixels(image.pixels(), entries.rows<cp::Rgba>(), space, dither, count); });
-        return to_array<std::uint8_t>(std::move(indices), {image.shape(0), image.shape(1)});
+        // numpy's memory is not written before it is used, and in huge pages where it is large.
+        py::array_t<std::uint8_t> indices({image.shape(0), image.shape(1)});
+        const std::span<std::uint8_t> out(indices.mutable_data(), static_cast<std::size_t>(indices.size()));
+        without_gil([&] { cp::map_pixels(image.pixels(), entries.rows<cp::Rgba>(), space, dither, count, out); });
+        return indices;
       },
       py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("color_space") = "srgb", py::arg("dither") = 0.0,
       py::arg("threads") = 1);

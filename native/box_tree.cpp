@@ -16,6 +16,9 @@ constexpr double kCellSide = 8;
 // More parts than threads, since the colours of some take longer.
 constexpr std::size_t kColorsPerPart = 16384;
 constexpr std::size_t kMostParts = 16;
+// As many sums have to be added up.
+constexpr std::size_t kPointsPerPart = 1024;
+constexpr std::size_t kMostPointParts = 8;
 // Of Oklab's a and b, times 255, in the sRGB gamut, -80 is below the least.
 constexpr double kOklabOffset = 80;
 
@@ -106,25 +109,37 @@ Box over_children(const std::vector<Box>& children, std::size_t begin, std::size
   return box;
 }
 
-void add_means(Points& points) {
-  for (auto& column : points.mean) column.resize(points.size() + kVectorPadding);
-  for (std::size_t i = 0; i < points.size(); ++i) {
+void find_means(Points& points, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i) {
     const Point mean = points.totals[i].mean();
     for (std::size_t d = 0; d < 4; ++d) points.mean[d][i] = static_cast<float>(mean[d]);
   }
 }
 
-// The groups, cut where they reach another share of the colours.
-std::vector<GroupRange> parts_of(const BoxTree& tree, std::size_t parts) {
+void resize(Points& points, std::size_t size) {
+  points.totals.resize(size);
+  for (auto& column : points.mean) column.resize(size + kVectorPadding);
+}
+
+// `groups` up to `count`, cut where they reach another share of what they hold: end_of(g) is where the last of it ends.
+template <typename EndOf>
+std::vector<GroupRange> cut_groups(std::size_t count, std::size_t parts, EndOf end_of) {
   std::vector<GroupRange> ranges(parts);
+  const std::size_t size = count == 0 ? 0 : end_of(count - 1);
   std::size_t group = 0;
   for (std::size_t part = 0; part < parts; ++part) {
     ranges[part].begin = group;
-    const std::size_t share = tree.size() * (part + 1) / parts;
-    while (group < tree.groups.size() && tree.leaves[tree.groups[group].end - 1].end <= share) ++group;
+    const std::size_t share = size * (part + 1) / parts;
+    while (group < count && end_of(group) <= share) ++group;
     ranges[part].end = group;
   }
   return ranges;
+}
+
+void cut(Points& points) {
+  points.parts =
+      cut_groups(points.groups.size(), std::clamp<std::size_t>(points.size() / kPointsPerPart, 1, kMostPointParts),
+                 [&points](std::size_t g) { return points.groups[g].end; });
 }
 
 Points without_points(const BoxTree& tree) {
@@ -135,7 +150,7 @@ Points without_points(const BoxTree& tree) {
 }
 
 template <std::size_t D>
-void add_halves(const BoxTree& tree, const Box& leaf, Points& points) {
+void add_halves(const BoxTree& tree, const Box& leaf, std::vector<Totals>& points) {
   std::array<Totals, 1u << D> parts{};
   std::array<double, D> middle;
   for (std::size_t d = 0; d < D; ++d) middle[d] = 0.5 * (leaf.lo[d] + leaf.hi[d]);
@@ -145,7 +160,7 @@ void add_halves(const BoxTree& tree, const Box& leaf, Points& points) {
     parts[part].add(tree.weight[i], tree.point(i));
   }
   for (const Totals& part : parts) {
-    if (part.weight > 0) points.totals.push_back(part);
+    if (part.weight > 0) points.push_back(part);
   }
 }
 
@@ -153,39 +168,60 @@ void add_halves(const BoxTree& tree, const Box& leaf, Points& points) {
 
 Points points_of_leaves(const BoxTree& tree) {
   Points points = without_points(tree);
-  for (const Box& leaf : tree.leaves) points.totals.push_back(leaf.totals);
-  add_means(points);
+  resize(points, tree.leaves.size());
+  for (std::size_t l = 0; l < tree.leaves.size(); ++l) points.totals[l] = tree.leaves[l].totals;
+  find_means(points, 0, points.size());
+  cut(points);
   return points;
 }
 
 Points points_of_halved_leaves(const BoxTree& tree) {
   Points points = without_points(tree);
-  points.totals.reserve(4 * tree.leaves.size());
   const Box& opaque = tree.kinds[static_cast<std::size_t>(Kind::opaque)];
-  for (std::size_t g = 0; g < tree.groups.size(); ++g) {
-    points.groups[g].begin = static_cast<std::uint32_t>(points.size());
-    for (std::size_t l = tree.groups[g].begin; l < tree.groups[g].end; ++l) {
-      if (g >= opaque.begin && g < opaque.end) {
-        add_halves<3>(tree, tree.leaves[l], points);
-      } else {
-        add_halves<4>(tree, tree.leaves[l], points);
+  std::vector<std::vector<Totals>> of_part(tree.parts.size());
+  (*tree.team)(tree.parts.size(), [&](std::size_t part) {
+    std::vector<Totals>& halves = of_part[part];
+    for (std::size_t g = tree.parts[part].begin; g < tree.parts[part].end; ++g) {
+      points.groups[g].begin = static_cast<std::uint32_t>(halves.size());
+      for (std::size_t l = tree.groups[g].begin; l < tree.groups[g].end; ++l) {
+        if (g >= opaque.begin && g < opaque.end) {
+          add_halves<3>(tree, tree.leaves[l], halves);
+        } else {
+          add_halves<4>(tree, tree.leaves[l], halves);
+        }
       }
+      points.groups[g].end = static_cast<std::uint32_t>(halves.size());
     }
-    points.groups[g].end = static_cast<std::uint32_t>(points.size());
-  }
-  add_means(points);
+  });
+  std::vector<std::size_t> starts(tree.parts.size() + 1);
+  for (std::size_t part = 0; part < tree.parts.size(); ++part) starts[part + 1] = starts[part] + of_part[part].size();
+  resize(points, starts.back());
+  (*tree.team)(tree.parts.size(), [&](std::size_t part) {
+    std::copy(of_part[part].begin(), of_part[part].end(),
+              points.totals.begin() + static_cast<std::ptrdiff_t>(starts[part]));
+    find_means(points, starts[part], starts[part + 1]);
+    for (std::size_t g = tree.parts[part].begin; g < tree.parts[part].end; ++g) {
+      points.groups[g].begin += static_cast<std::uint32_t>(starts[part]);
+      points.groups[g].end += static_cast<std::uint32_t>(starts[part]);
+    }
+  });
+  cut(points);
   return points;
 }
 
 Points points_of_colors(const BoxTree& tree) {
   Points points = without_points(tree);
-  points.totals.resize(tree.size());
-  for (std::size_t i = 0; i < tree.size(); ++i) points.totals[i].add(tree.weight[i], tree.point(i));
   for (Box& group : points.groups) {
     group.end = tree.leaves[group.end - 1].end;
     group.begin = tree.leaves[group.begin].begin;
   }
-  add_means(points);
+  resize(points, tree.size());
+  cut(points);
+  (*tree.team)(points.parts.size(), [&](std::size_t part) {
+    const std::size_t begin = points.begin_of(points.parts[part]), end = points.end_of(points.parts[part]);
+    for (std::size_t i = begin; i < end; ++i) points.totals[i].add(tree.weight[i], tree.point(i));
+    find_means(points, begin, end);
+  });
   return points;
 }
 
@@ -206,19 +242,21 @@ Points points_of_clusters(std::span<const Totals> clusters, std::span<const Kind
     if (group.end > group.begin) points.groups.push_back(group);
     points.kinds[kind] = over_children(points.groups, begin, points.groups.size());
   }
-  add_means(points);
+  for (auto& column : points.mean) column.resize(points.size() + kVectorPadding);
+  find_means(points, 0, points.size());
+  cut(points);
   return points;
 }
 
 BoxTree build_box_tree(const HistogramView& view, ColorSpace space, std::size_t threads) {
   const std::size_t n = view.colors.size();
   const std::size_t parts = std::clamp<std::size_t>(n / kColorsPerPart, 1, kMostParts);
-  const auto in_parts = [&](std::size_t size, auto work) {
-    in_parallel(parts, threads, [&](std::size_t part) { work(size * part / parts, size * (part + 1) / parts); });
-  };
   BoxTree tree;
   tree.space = space;
-  tree.threads = threads;
+  tree.team = std::make_shared<Team>(std::min(threads, parts));
+  const auto in_parts = [&](std::size_t size, auto work) {
+    (*tree.team)(parts, [&](std::size_t part) { work(size * part / parts, size * (part + 1) / parts); });
+  };
   const bool is_srgb = space == ColorSpace::srgb;
   std::vector<Point> converted(is_srgb ? 0 : n);  // sRGB is quicker computed twice than stored
   const auto point = [&](std::size_t i) { return is_srgb ? premultiply(view.colors[i]) : converted[i]; };
@@ -240,21 +278,27 @@ BoxTree build_box_tree(const HistogramView& view, ColorSpace space, std::size_t 
   // Every run of equal keys is a leaf; of equal group bits, a group; of equal kind bits, a kind.
   const auto key = [&](std::size_t i) { return keys.of[tree.order[i]]; };
   std::vector<std::uint32_t> group_kinds;
-  for (std::size_t begin = 0, end = 0; begin < n; begin = end) {
-    while (end < n && key(end) == key(begin)) ++end;
-    tree.leaves.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end), {}, {}, {}});
-  }
+  std::vector<std::vector<std::uint32_t>> of_parts(parts);
+  (*tree.team)(parts, [&](std::size_t part) {
+    for (std::size_t i = n * part / parts; i < n * (part + 1) / parts; ++i) {
+      if (i == 0 || key(i) != key(i - 1)) of_parts[part].push_back(static_cast<std::uint32_t>(i));
+    }
+  });
+  std::vector<std::uint32_t> begins;  // of the leaves, and where the last ends
+  for (const auto& of_part : of_parts) begins.insert(begins.end(), of_part.begin(), of_part.end());
+  begins.push_back(static_cast<std::uint32_t>(n));
+  tree.leaves.resize(begins.size() - 1);
   for (auto& column : tree.x) column.resize(n + kVectorPadding);
   tree.weight.resize(n);
   in_parts(tree.leaves.size(), [&](std::size_t first, std::size_t last) {
     for (std::size_t l = first; l < last; ++l) {
-      Box& leaf = tree.leaves[l];
-      for (std::size_t i = leaf.begin; i < leaf.end; ++i) {
+      const std::size_t begin = begins[l], end = begins[l + 1];
+      for (std::size_t i = begin; i < end; ++i) {
         const Point p = point(tree.order[i]);
         for (std::size_t d = 0; d < 4; ++d) tree.x[d][i] = p[d];
         tree.weight[i] = static_cast<double>(view.counts[tree.order[i]]);
       }
-      leaf = keys.dimensions == 3 ? box_over<3>(tree, leaf.begin, leaf.end) : box_over<4>(tree, leaf.begin, leaf.end);
+      tree.leaves[l] = keys.dimensions == 3 ? box_over<3>(tree, begin, end) : box_over<4>(tree, begin, end);
     }
   });
   for (std::size_t begin = 0, end = 0; begin < tree.leaves.size(); begin = end) {
@@ -271,7 +315,8 @@ BoxTree build_box_tree(const HistogramView& view, ColorSpace space, std::size_t 
     tree.kinds[kind] = over_children(tree.groups, begin, end);
     begin = end;
   }
-  tree.parts = parts_of(tree, parts);
+  tree.parts =
+      cut_groups(tree.groups.size(), parts, [&tree](std::size_t g) { return tree.leaves[tree.groups[g].end - 1].end; });
   return tree;
 }
 

@@ -6,10 +6,12 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "histogram.hpp"
+#include "parallel.hpp"
 
 namespace chromapress {
 
@@ -49,7 +51,7 @@ struct BoxTree {
   std::vector<Box> groups;           // runs of leaves
   std::array<Box, kKinds> kinds;     // runs of groups
   std::vector<GroupRange> parts;     // at least one, of about as many colours; what is summed is summed by part
-  std::size_t threads = 1;           // how many may work on the parts
+  std::shared_ptr<Team> team;        // that works on the parts
 
   [[nodiscard]] std::size_t size() const { return order.size(); }
   [[nodiscard]] Point point(std::size_t i) const { return {x[0][i], x[1][i], x[2][i], x[3][i]}; }
@@ -65,8 +67,16 @@ struct Points {
   std::vector<Totals> totals;
   std::vector<Box> groups;        // runs of points
   std::array<Box, kKinds> kinds;  // runs of groups
+  std::vector<GroupRange> parts;  // as a tree's, of about as many points
 
   [[nodiscard]] std::size_t size() const { return totals.size(); }
+  /// The points of a part.
+  [[nodiscard]] std::size_t begin_of(const GroupRange& part) const {
+    return part.begin < part.end ? groups[part.begin].begin : 0;
+  }
+  [[nodiscard]] std::size_t end_of(const GroupRange& part) const {
+    return part.begin < part.end ? groups[part.end - 1].end : 0;
+  }
 };
 
 /// In the order of the tree, as the next two.

@@ -1,9 +1,8 @@
 #include "cell_counts.hpp"
 
-#include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
+#include <numeric>
 
 namespace chromapress {
 namespace {
@@ -12,7 +11,35 @@ constexpr std::size_t kSide = 8;              // of a cell
 constexpr std::size_t kAcross = 256 / kSide;  // cells
 constexpr unsigned kMost = 255;
 
+// The counts of a cell, by colour.
+struct Cell {
+  std::uint32_t b;  // the least
+  std::uint8_t* counts;
+};
+
+std::size_t occurring(const std::uint8_t* counts) {
+  constexpr std::size_t kLanes = 32;
+  std::array<std::uint8_t, kLanes> sums{};
+  for (std::size_t i = 0; i < kCellColors; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      sums[lane] = static_cast<std::uint8_t>(sums[lane] + (counts[i + lane] != 0 ? 1 : 0));
+    }
+  }
+  return std::accumulate(sums.begin(), sums.end(), std::size_t{0});
+}
+
+constexpr std::size_t slab_number(std::uint32_t place) { return place / kCellColors / (kAcross * kAcross); }
+
 }  // namespace
+
+// The cells of one red, of which the first table that has a cell has the sum of all, up to overflows.
+struct CellCounts::Slab {
+  std::vector<Cell> cells;  // by g, then b
+  std::array<std::size_t, kAcross + 1> ends{};
+  std::size_t size = 0;  // colours
+
+  void list(std::size_t r, Rgba* colors, std::int64_t* counts, std::span<const CellCounts> tables) const;
+};
 
 CellCounts::CellCounts() : blocks_(kCells, kUnopened) {
   constexpr std::size_t kLikelyBlocks = 4096;
@@ -29,69 +56,81 @@ std::size_t CellCounts::open(std::size_t cell) {
 
 void CellCounts::overflow(std::uint32_t place, std::uint8_t& count) {
   count = 1;  // what occurs never counts 0
-  overflows_.push_back(place);
+  overflows_[slab_number(place)].push_back(place);
 }
 
-void CellCounts::add(const CellCounts& more) {
-  for (std::size_t cell = 0; cell < kCells; ++cell) {
-    if (more.blocks_[cell] == kUnopened) continue;
-    const std::size_t block = blocks_[cell] != kUnopened ? blocks_[cell] : open(cell);
-    std::uint8_t* to = &counts_[block * kCellColors];
-    const std::uint8_t* from = &more.counts_[more.blocks_[cell] * kCellColors];
-    for (std::size_t i = 0; i < kCellColors; ++i) {
-      const unsigned sum = unsigned{to[i]} + from[i];
-      to[i] = static_cast<std::uint8_t>(sum > kMost ? sum - kMost : sum);
-      if (sum > kMost) overflows_.push_back(static_cast<std::uint32_t>(cell * kCellColors + i));
-    }
-  }
-  overflows_.insert(overflows_.end(), more.overflows_.begin(), more.overflows_.end());
-}
-
-// The colours of the cells of one `r`, which follow one another.
-void CellCounts::list_slab(std::size_t r, Histogram& to) const {
-  struct Cell {
-    std::uint32_t b;  // the least
-    const std::uint8_t* counts;
-  };
-  std::array<Cell, kAcross * kAcross> cells;  // by g, then b
-  std::array<std::size_t, kAcross + 1> ends{};
-  std::size_t size = 0;
+CellCounts::Slab CellCounts::slab_of(std::span<CellCounts> tables, std::size_t r) {
+  Slab slab;
   for (std::size_t g = 0; g < kAcross; ++g) {
     for (std::size_t b = 0; b < kAcross; ++b) {
-      const std::size_t block = blocks_[(r * kAcross + g) * kAcross + b];
-      if (block != kUnopened) cells[size++] = {static_cast<std::uint32_t>(b * kSide), &counts_[block * kCellColors]};
+      const std::size_t cell = (r * kAcross + g) * kAcross + b;
+      std::uint8_t* sum = nullptr;
+      for (CellCounts& table : tables) {
+        if (table.blocks_[cell] == kUnopened) continue;
+        std::uint8_t* counts = &table.counts_[table.blocks_[cell] * kCellColors];
+        if (sum == nullptr) {
+          sum = counts;
+          continue;
+        }
+        for (std::size_t i = 0; i < kCellColors; ++i) {
+          const unsigned both = unsigned{sum[i]} + counts[i];
+          sum[i] = static_cast<std::uint8_t>(both > kMost ? both - kMost : both);
+          if (both > kMost) table.overflows_[r].push_back(static_cast<std::uint32_t>(cell * kCellColors + i));
+        }
+      }
+      if (sum == nullptr) continue;
+      slab.cells.push_back({static_cast<std::uint32_t>(b * kSide), sum});
+      slab.size += occurring(sum);
     }
-    ends[g + 1] = size;
+    slab.ends[g + 1] = slab.cells.size();
   }
+  return slab;
+}
+
+// Writes its `size` colours, in their order, and their counts.
+void CellCounts::Slab::list(std::size_t r, Rgba* colors, std::int64_t* counts,
+                            std::span<const CellCounts> tables) const {
+  std::array<std::uint32_t, kSide * kAcross * kSide> rows;  // the first colour of each red and green
+  std::uint32_t n = 0;
   for (std::size_t plane = 0; plane < kSide; ++plane) {
     for (std::size_t g = 0; g < kAcross * kSide; ++g) {
+      rows[plane * kAcross * kSide + g] = n;
       const std::size_t row = (plane * kSide + g % kSide) * kSide;
       const auto key = static_cast<std::uint32_t>(((r * kSide + plane) << 24) | (g << 16) | 255);
       for (std::size_t i = ends[g / kSide]; i < ends[g / kSide + 1]; ++i) {
-        const std::uint8_t* counts = cells[i].counts + row;
+        const std::uint8_t* of_row = cells[i].counts + row;
         std::uint64_t left;
-        std::memcpy(&left, counts, sizeof left);
+        std::memcpy(&left, of_row, sizeof left);
         while (left != 0) {
           const auto b = static_cast<std::uint32_t>(std::countr_zero(left)) / 8;
           left &= ~(std::uint64_t{255} << (8 * b));
-          to.colors.push_back(from_key(key | ((cells[i].b + b) << 8)));
-          to.counts.push_back(counts[b]);
+          colors[n] = from_key(key | ((cells[i].b + b) << 8));
+          counts[n++] = of_row[b];
         }
       }
     }
   }
+  for (const CellCounts& table : tables) {
+    for (const std::uint32_t place : table.overflows_[r]) {
+      const Rgba color = color_at(place);
+      std::uint32_t i = rows[color.r % kSide * kAcross * kSide + color.g];
+      while (colors[i].b != color.b) ++i;
+      counts[i] += kMost;
+    }
+  }
 }
 
-Histogram CellCounts::histogram() const {
-  constexpr std::size_t kLikely = 65536;
+Histogram CellCounts::histogram(std::span<CellCounts> tables, Team& team) {
+  std::array<Slab, kSlabs> slabs;
+  team(kSlabs, [&](std::size_t r) { slabs[r] = slab_of(tables, r); });
+  std::array<std::size_t, kSlabs + 1> starts{};
+  for (std::size_t r = 0; r < kSlabs; ++r) starts[r + 1] = starts[r] + slabs[r].size;
   Histogram result;
-  result.colors.reserve(std::min(kLikely, counts_.size()));
-  result.counts.reserve(result.colors.capacity());
-  for (std::size_t r = 0; r < kAcross; ++r) list_slab(r, result);
-  for (const std::uint32_t place : overflows_) {
-    const auto at = std::lower_bound(result.colors.begin(), result.colors.end(), color_at(place));
-    result.counts[static_cast<std::size_t>(at - result.colors.begin())] += kMost;
-  }
+  result.colors.resize(starts.back());
+  result.counts.resize(starts.back());
+  team(kSlabs, [&](std::size_t r) {
+    slabs[r].list(r, result.colors.data() + starts[r], result.counts.data() + starts[r], tables);
+  });
   return result;
 }
 

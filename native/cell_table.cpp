@@ -86,14 +86,15 @@ void CellTable::Columns::pad() {
 }
 
 CellTable::CellTable(std::span<const Entry> entries)
-    : cells_(kCells, kUnopened), answers_(std::make_unique_for_overwrite<std::uint8_t[]>((kCells + 1) * kCellColors)) {
-  for (const Entry& e : entries) pool_.push(e.color.r, e.color.g, e.color.b, e.number);
-  pool_.pad();
+    : cells_(kCells),
+      answers_(std::make_unique_for_overwrite<std::uint8_t[]>((kCells + kMostReaders + 1) * kCellColors)) {
+  for (const Entry& e : entries) entries_.push(e.color.r, e.color.g, e.color.b, e.number);
+  entries_.pad();
   all_ = {0, static_cast<std::uint32_t>(entries.size())};
 }
 
 // Those of `from` that may be the nearest in the box of side^3 colours from `low`, in their order.
-CellTable::Slice CellTable::select(Slice from, std::array<std::int32_t, 3> low, std::int32_t side) {
+CellTable::Slice CellTable::Reader::select(Slice from, std::array<std::int32_t, 3> low, std::int32_t side) {
   std::array<std::int32_t, kMaxColors> distance;
   const std::int32_t *r = &pool_.r[from.begin], *g = &pool_.g[from.begin], *b = &pool_.b[from.begin];
   const std::int32_t least = distances(
@@ -111,25 +112,39 @@ CellTable::Slice CellTable::select(Slice from, std::array<std::int32_t, 3> low, 
   return kept;
 }
 
-std::uint16_t CellTable::open_cell(std::size_t cell) {
+std::uint16_t CellTable::Reader::open_cell(std::size_t cell) {
   const auto r = static_cast<std::int32_t>(cell >> 10), g = static_cast<std::int32_t>((cell >> 5) & 31),
              b = static_cast<std::int32_t>(cell & 31);
   Slice& group = groups_[static_cast<std::size_t>(((r >> 2) << 6) | ((g >> 2) << 3) | (b >> 2))];
-  if (group.size == 0) group = select(all_, {(r >> 2) * 32, (g >> 2) * 32, (b >> 2) * 32}, 32);
+  if (group.size == 0) group = select(table_->all_, {(r >> 2) * 32, (g >> 2) * 32, (b >> 2) * 32}, 32);
   const std::array<std::int32_t, 3> low = {r * 8, g * 8, b * 8};
   const std::size_t kept = pool_.r.size();
   const Slice slice = group.size == 1 ? group : select(group, low, 8);
   const std::uint8_t first = pool_.number[slice.begin];
-  if (slice.size > 1 || shared_[first] == kUnopened) {
-    cells_[cell] = ++last_block_;
+  std::uint16_t block = slice.size == 1 ? shared_[first] : kUnopened;
+  const bool is_new = block == kUnopened;
+  if (is_new) {
+    if (spare_ == kUnopened) spare_ = static_cast<std::uint16_t>(table_->last_block_.fetch_add(1) + 1);
+    block = spare_;
     fill_cell(&pool_.r[slice.begin], &pool_.g[slice.begin], &pool_.b[slice.begin], &pool_.number[slice.begin],
-              slice.size, low, &answers_[cells_[cell] * kCellColors]);
-    if (slice.size == 1) shared_[first] = cells_[cell];
-  } else {
-    cells_[cell] = shared_[first];
+              slice.size, low, &table_->answers_[block * kCellColors]);
   }
   pool_.resize(kept);
-  return cells_[cell];
+  std::uint16_t known = kUnopened;
+  if (!table_->cells_[cell].compare_exchange_strong(known, block, std::memory_order_acq_rel)) return known;
+  if (is_new) {
+    spare_ = kUnopened;
+    if (slice.size == 1) shared_[first] = block;
+  }
+  return block;
+}
+
+void CellTable::Reader::map(std::span<const std::uint8_t> rgb, std::uint8_t* numbers) {
+  const Block* cells = table_->cells_.data();
+  const std::uint8_t* answers = table_->answers_.get();
+  for_each_place(rgb, [this, cells, answers, numbers](std::uint32_t place, std::size_t i) {
+    numbers[i] = answers[block_of(cells, place) * kCellColors + place % kCellColors];
+  });
 }
 
 }  // namespace chromapress

@@ -2,10 +2,11 @@
 //
 // The colour cube is cut into cells of 8^3 colours. The first question about a cell rules out the entries that are
 // the nearest of none of its colours, then answers for all its colours at once; cells that have one entry left share
-// a block of answers.
+// a block of answers. Threads share what they remember, without locks.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -22,20 +23,17 @@ class CellTable {
     std::uint8_t number;
   };
 
-  /// At least one entry, at most 256, with ascending numbers; of equally near ones the first is taken.
+  /// At least one entry, at most 256, with ascending numbers; of equally near ones the first is taken. For at most
+  /// 256 readers.
   explicit CellTable(std::span<const Entry> entries);
 
-  /// The number of the entry that is nearest to the colour of a place.
-  std::uint8_t operator()(std::uint32_t place) {
-    std::size_t block = cells_[place / kCellColors];
-    if (block == kUnopened) block = open_cell(place / kCellColors);
-    return answers_[block * kCellColors + place % kCellColors];
-  }
+  class Reader;
 
  private:
   static constexpr std::size_t kLanes = 8;
   static constexpr std::size_t kGroups = 512;  // of 4^3 cells
   static constexpr std::uint16_t kUnopened = 0;
+  static constexpr std::size_t kMostReaders = 256;
 
   // Entries as columns, padded to whole vectors.
   struct Columns {
@@ -48,17 +46,43 @@ class CellTable {
   struct Slice {
     std::uint32_t begin = 0, size = 0;
   };
+  using Block = std::atomic<std::uint16_t>;
 
+  Columns entries_;
+  Slice all_;
+  std::vector<Block> cells_;  // the block of each cell
+  // By block; there is room for all, and for one of each reader that is not in use, untouched until then.
+  std::unique_ptr<std::uint8_t[]> answers_;
+  Block last_block_ = kUnopened;
+};
+
+/// Asks for one thread. The table must outlive it.
+class CellTable::Reader {
+ public:
+  explicit Reader(CellTable& table) : table_(&table), pool_(table.entries_) {}
+
+  /// The number of the entry that is nearest to the colour of a place.
+  std::uint8_t operator()(std::uint32_t place) {
+    return table_->answers_[block_of(table_->cells_.data(), place) * kCellColors + place % kCellColors];
+  }
+
+  /// The same for each pixel of three channels.
+  void map(std::span<const std::uint8_t> rgb, std::uint8_t* numbers);
+
+ private:
+  std::size_t block_of(const Block* cells, std::uint32_t place) {
+    // What another thread wrote into a block is seen once its number is.
+    const std::size_t block = cells[place / kCellColors].load(std::memory_order_acquire);
+    return block != kUnopened ? block : open_cell(place / kCellColors);
+  }
   Slice select(Slice from, std::array<std::int32_t, 3> low, std::int32_t side);
   std::uint16_t open_cell(std::size_t cell);
 
+  CellTable* table_;
   Columns pool_;  // all entries, the selections of the groups, and that of the last cell
-  Slice all_;
   std::array<Slice, kGroups> groups_{};
-  std::vector<std::uint16_t> cells_;         // the block of each cell
-  std::unique_ptr<std::uint8_t[]> answers_;  // by block; there is room for all, untouched until they are used
-  std::uint16_t last_block_ = kUnopened;
   std::array<std::uint16_t, kMaxColors> shared_{};  // the block of the cells that have but this entry left
+  std::uint16_t spare_ = kUnopened;                 // a block that is not in use
 };
 
 }  // namespace chromapress

@@ -1,5 +1,6 @@
 #include "curve.hpp"
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
@@ -64,7 +65,7 @@ std::vector<ScoredClustering> Curve::scored(std::span<const std::size_t> ks, std
   if (ks.empty()) throw std::invalid_argument("there must be at least one k");
   const BoxTree& tree = kmeans_.tree();
   std::vector<ScoredClustering> candidates(ks.size());
-  in_parallel(ks.size(), thread_count(threads), [&](std::size_t n) {
+  Team(std::min(ks.size(), thread_count(threads)))(ks.size(), [&](std::size_t n) {
     const KMeans::Result result = cluster(ks[n]);
     ScoredClustering& candidate = candidates[n];
     candidate.clustering = kmeans_.clustering(result);

@@ -1,6 +1,8 @@
 #include "histogram.hpp"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <stdexcept>
 
 #include "cell_counts.hpp"
@@ -11,32 +13,28 @@
 namespace chromapress {
 namespace {
 
-// The opaque colours, and the few others.
-struct Counts {
-  CellCounts opaque;
-  ColorHash<std::int64_t> others;
-};
+using Others = ColorHash<std::int64_t>;  // the few colours that are not opaque
 
-void count_rgb(std::span<const std::uint8_t> rgb, Counts& counts) {
-  for_each_place(rgb, [&counts](std::uint32_t place, std::size_t) { counts.opaque.add(place); });
+void count_rgb(std::span<const std::uint8_t> rgb, CellCounts& opaque) {
+  for_each_place(rgb, [&opaque](std::uint32_t place, std::size_t) { opaque.add(place); });
 }
 
-void count_rgba(std::span<const std::uint8_t> rgba, Counts& counts) {
+void count_rgba(std::span<const std::uint8_t> rgba, CellCounts& opaque, Others& others) {
   std::int64_t transparent = 0;
   for (std::size_t i = 0; i < rgba.size(); i += 4) {
     const Rgba c{rgba[i], rgba[i + 1], rgba[i + 2], rgba[i + 3]};
     if (c.a == 255) {
-      counts.opaque.add(place_of(c.r, c.g, c.b));
+      opaque.add(place_of(c.r, c.g, c.b));
     } else if (c.a == 0) {
       ++transparent;
     } else {
-      ++counts.others(key_of(c));
+      ++others(key_of(c));
     }
   }
-  if (transparent > 0) counts.others(0) += transparent;
+  if (transparent > 0) others(0) += transparent;
 }
 
-Histogram sorted(const ColorHash<std::int64_t>& counts) {
+Histogram sorted(const Others& counts) {
   std::vector<std::pair<std::uint32_t, std::int64_t>> entries;
   entries.reserve(counts.size());
   counts.for_each([&](std::uint32_t key, std::int64_t count) { entries.emplace_back(key, count); });
@@ -52,21 +50,27 @@ Histogram sorted(const ColorHash<std::int64_t>& counts) {
 }  // namespace
 
 Histogram histogram(const Pixels& pixels, std::size_t threads) {
-  threads = std::clamp<std::size_t>(pixels.size() / kPixelsPerThread, 1, thread_count(threads));
-  std::vector<Counts> counts(threads);
-  in_parallel(threads, threads, [&](std::size_t t) {
-    const std::size_t begin = pixels.size() * t / threads, end = pixels.size() * (t + 1) / threads;
-    const auto part = pixels.data.subspan(pixels.channels * begin, pixels.channels * (end - begin));
-    pixels.channels == 3 ? count_rgb(part, counts[t]) : count_rgba(part, counts[t]);
+  const std::size_t parts = std::max<std::size_t>(1, pixels.size() / kPixelsPerPart);
+  threads = std::min(parts, thread_count(threads));
+  Team team(threads);
+  std::vector<CellCounts> opaque(threads);
+  std::vector<Others> others(threads);
+  std::atomic<std::size_t> next = 0;
+  team(threads, [&](std::size_t t) {
+    for (std::size_t part = next++; part < parts; part = next++) {
+      const std::size_t begin = pixels.size() * part / parts, end = pixels.size() * (part + 1) / parts;
+      const auto data = pixels.data.subspan(pixels.channels * begin, pixels.channels * (end - begin));
+      pixels.channels == 3 ? count_rgb(data, opaque[t]) : count_rgba(data, opaque[t], others[t]);
+    }
   });
   for (std::size_t t = 1; t < threads; ++t) {
-    counts[0].opaque.add(counts[t].opaque);
-    counts[t].others.for_each([&](std::uint32_t key, std::int64_t count) { counts[0].others(key) += count; });
+    others[t].for_each([&](std::uint32_t key, std::int64_t count) { others[0](key) += count; });
   }
-  if (counts[0].others.size() == 0) return counts[0].opaque.histogram();
-  const Histogram opaque = counts[0].opaque.histogram(), others = sorted(counts[0].others);
-  const std::array<HistogramView, 2> both = {HistogramView{opaque.colors, opaque.counts},
-                                             HistogramView{others.colors, others.counts}};
+  Histogram of_opaque = CellCounts::histogram(opaque, team);
+  if (others[0].size() == 0) return of_opaque;
+  const Histogram of_others = sorted(others[0]);
+  const std::array<HistogramView, 2> both = {HistogramView{of_opaque.colors, of_opaque.counts},
+                                             HistogramView{of_others.colors, of_others.counts}};
   return merge(both);
 }
 

@@ -207,13 +207,18 @@ KMeans::Result KMeans::cluster_quickly(std::vector<Centre> centres, const Points
 Clustering KMeans::clustering(const Result& result) const {
   Clustering clustering{
       .centres = {}, .labels = std::vector<std::uint8_t>(tree_.size()), .sizes = {}, .iterations = result.iterations};
-  std::array<double, 4> inertia{};  // several sums, which need not wait for each other
-  for (std::size_t i = 0; i < tree_.size(); ++i) {
-    const std::uint8_t label = result.clusters.labels[i];
-    clustering.labels[tree_.order[i]] = label;
-    inertia[i % 4] += tree_.weight[i] * squared_distance(tree_.point(i), result.centres[label].at);
-  }
-  clustering.inertia = (inertia[0] + inertia[1]) + (inertia[2] + inertia[3]);
+  const std::size_t parts = tree_.parts.size();
+  std::vector<double> inertia(parts);
+  (*tree_.team)(parts, [&](std::size_t part) {
+    std::array<double, 4> sums{};  // several, which need not wait for each other
+    for (std::size_t i = tree_.size() * part / parts; i < tree_.size() * (part + 1) / parts; ++i) {
+      const std::uint8_t label = result.clusters.labels[i];
+      clustering.labels[tree_.order[i]] = label;
+      sums[i % 4] += tree_.weight[i] * squared_distance(tree_.point(i), result.centres[label].at);
+    }
+    inertia[part] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  });
+  for (const double of_part : inertia) clustering.inertia += of_part;
   for (const Totals& t : result.clusters.totals) clustering.sizes.push_back(static_cast<std::int64_t>(t.weight));
   for (const Centre& c : result.centres) clustering.centres.push_back(from_space(c.at, options_.space));
   return clustering;

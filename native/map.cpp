@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -15,10 +16,15 @@
 namespace chromapress {
 namespace {
 
-// Answers "which entry?" for colours in any order, and remembers the answers.
-class Mapper {
+// What there is to choose from; threads share it.
+class Choices {
  public:
-  Mapper(std::span<const Rgba> palette, ColorSpace space) : space_(space) {
+  struct Entry {
+    Point at;
+    std::uint8_t number;
+  };
+
+  Choices(std::span<const Rgba> palette, ColorSpace space) : space_(space) {
     if (palette.empty() || palette.size() > kMaxColors) {
       throw std::invalid_argument("a palette has 1 to 256 entries");
     }
@@ -40,25 +46,6 @@ class Mapper {
   /// Opaque colours in sRGB levels; null where the palette has none or distances are measured elsewhere.
   CellTable* cells() { return cells_ ? &*cells_ : nullptr; }
 
-  std::uint8_t operator()(Rgba color) {
-    if (color.a == 255 && cells_) return (*cells_)(place_of(color.r, color.g, color.b));
-    const std::uint32_t key = color.a == 0 ? 0 : key_of(color);
-    if (key == last_key_ && has_last_) return last_;
-    bool is_new = false;
-    std::uint8_t& known = known_(key, &is_new);
-    if (is_new) known = nearest(color);
-    last_key_ = key;
-    has_last_ = true;
-    last_ = known;
-    return known;
-  }
-
- private:
-  struct Entry {
-    Point at;
-    std::uint8_t number;
-  };
-
   [[nodiscard]] std::uint8_t nearest(Rgba color) const {
     const auto& entries = entries_[static_cast<std::size_t>(kind_of(color))];
     if (entries.empty()) {
@@ -77,9 +64,44 @@ class Mapper {
     return best;
   }
 
+ private:
   ColorSpace space_;
   std::array<std::vector<Entry>, kKinds> entries_;  // that a colour of each kind may become
   std::optional<CellTable> cells_;
+};
+
+// Answers "which entry?" for one thread's colours, in any order, and remembers the answers.
+class Mapper {
+ public:
+  explicit Mapper(Choices& choices) : choices_(choices) {
+    if (choices.cells() != nullptr) cells_.emplace(*choices.cells());
+  }
+
+  std::uint8_t operator()(Rgba color) {
+    if (color.a == 255 && cells_) return (*cells_)(place_of(color.r, color.g, color.b));
+    const std::uint32_t key = color.a == 0 ? 0 : key_of(color);
+    if (key == last_key_ && has_last_) return last_;
+    bool is_new = false;
+    std::uint8_t& known = known_(key, &is_new);
+    if (is_new) known = choices_.nearest(color);
+    last_key_ = key;
+    has_last_ = true;
+    last_ = known;
+    return known;
+  }
+
+  /// The same for the pixels from `begin` to `end`.
+  void map(const Pixels& pixels, std::size_t begin, std::size_t end, std::uint8_t* indices) {
+    if (cells_ && pixels.channels == 3) {
+      cells_->map(pixels.data.subspan(3 * begin, 3 * (end - begin)), indices + begin);
+    } else {
+      for (std::size_t i = begin; i < end; ++i) indices[i] = (*this)(pixels.at(i));
+    }
+  }
+
+ private:
+  const Choices& choices_;
+  std::optional<CellTable::Reader> cells_;
   ColorHash<std::uint8_t> known_;
   std::uint32_t last_key_ = 0;
   std::uint8_t last_ = 0;
@@ -130,14 +152,13 @@ Point wanted_at(Rgba color, const Error& error, double limit) {
   return p;
 }
 
-std::vector<std::uint8_t> map_dithered(const Pixels& pixels, std::span<const Rgba> palette, Mapper& mapper,
-                                       double dither) {
+void map_dithered(const Pixels& pixels, std::span<const Rgba> palette, Mapper& mapper, double dither,
+                  std::span<std::uint8_t> indices) {
   // An error of more than half the way to the next entry can be shown by no mixture of entries: handed on in full it
   // would grow without end. And where neighbours differ by a good part of that way, there is no contour to break up.
   constexpr double kLimit = 0.25, kContrast = 0.05;
   const std::vector<double> spacing = spacing_of(palette);
   const std::size_t width = pixels.width;
-  std::vector<std::uint8_t> indices(pixels.size());
   // One column of margin on both sides.
   std::vector<Error> row(width + 2), next(width + 2);
   for (std::size_t y = 0; y < pixels.height; ++y) {
@@ -167,37 +188,43 @@ std::vector<std::uint8_t> map_dithered(const Pixels& pixels, std::span<const Rgb
     }
     row.swap(next);
   }
-  return indices;
 }
 
 }  // namespace
 
 std::vector<std::uint8_t> map_colors(std::span<const Rgba> colors, std::span<const Rgba> palette, ColorSpace space) {
-  Mapper mapper(palette, space);
+  Choices choices(palette, space);
+  Mapper mapper(choices);
   std::vector<std::uint8_t> labels(colors.size());
   std::transform(colors.begin(), colors.end(), labels.begin(), [&mapper](Rgba c) { return mapper(c); });
   return labels;
 }
 
-std::vector<std::uint8_t> map_pixels(const Pixels& pixels, std::span<const Rgba> palette, ColorSpace space,
-                                     double dither, std::size_t threads) {
+void map_pixels(const Pixels& pixels, std::span<const Rgba> palette, ColorSpace space, double dither,
+                std::size_t threads, std::span<std::uint8_t> indices) {
   if (!(dither >= 0 && dither <= 1)) throw std::invalid_argument("dither must be from 0 to 1");
+  Choices choices(palette, space);
   if (dither > 0) {
-    Mapper mapper(palette, space);
-    return map_dithered(pixels, palette, mapper, dither);
+    Mapper mapper(choices);
+    map_dithered(pixels, palette, mapper, dither, indices);
+    return;
   }
-  std::vector<std::uint8_t> indices(pixels.size());
-  threads = std::clamp<std::size_t>(pixels.size() / kPixelsPerThread, 1, thread_count(threads));
-  in_parallel(threads, threads, [&](std::size_t t) {
-    Mapper mapper(palette, space);
-    const std::size_t begin = pixels.size() * t / threads, end = pixels.size() * (t + 1) / threads;
-    if (CellTable* cells = mapper.cells(); cells != nullptr && pixels.channels == 3) {
-      for_each_place(pixels.data.subspan(3 * begin, 3 * (end - begin)),
-                     [&](std::uint32_t place, std::size_t i) { indices[begin + i] = (*cells)(place); });
-    } else {
-      for (std::size_t i = begin; i < end; ++i) indices[i] = mapper(pixels.at(i));
+  const std::size_t parts = std::max<std::size_t>(1, pixels.size() / kPixelsPerPart);
+  threads = std::min(parts, thread_count(threads));
+  Team team(threads);
+  std::atomic<std::size_t> next = 0;
+  team(threads, [&](std::size_t) {
+    Mapper mapper(choices);
+    for (std::size_t part = next++; part < parts; part = next++) {
+      mapper.map(pixels, pixels.size() * part / parts, pixels.size() * (part + 1) / parts, indices.data());
     }
   });
+}
+
+std::vector<std::uint8_t> map_pixels(const Pixels& pixels, std::span<const Rgba> palette, ColorSpace space,
+                                     double dither, std::size_t threads) {
+  std::vector<std::uint8_t> indices(pixels.size());
+  map_pixels(pixels, palette, space, dither, threads, indices);
   return indices;
 }
 

@@ -19,6 +19,10 @@ std::vector<std::uint8_t> map_colors(std::span<const Rgba> colors, std::span<con
 std::vector<std::uint8_t> map_pixels(const Pixels& pixels, std::span<const Rgba> palette, ColorSpace space,
                                      double dither, std::size_t threads = 1);
 
+/// Into memory that is there: as many bytes as pixels.
+void map_pixels(const Pixels& pixels, std::span<const Rgba> palette, ColorSpace space, double dither,
+                std::size_t threads, std::span<std::uint8_t> indices);
+
 /// Sum over pixels of the squared distance, in the clustering space, to the entry that `map_pixels` takes.
 double palette_error(const HistogramView& view, std::span<const Rgba> palette);
 

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "dispatch.hpp"
-#include "parallel.hpp"
 
 namespace chromapress {
 namespace {
@@ -319,7 +318,7 @@ Point best_place(Kind kind, const Totals& totals) {
 Clusters nearest_clusters(const BoxTree& tree, std::span<const Centre> centres) {
   std::vector<std::uint8_t> labels(tree.size());
   std::vector<std::vector<Totals>> totals(tree.parts.size());
-  in_parallel(tree.parts.size(), tree.threads, [&](std::size_t part) {
+  (*tree.team)(tree.parts.size(), [&](std::size_t part) {
     std::vector<Totals>& sums = totals[part];
     sums.resize(centres.size());
     walk(
@@ -341,7 +340,7 @@ Clusters nearest_clusters(const BoxTree& tree, std::span<const Centre> centres) 
 
 std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres) {
   std::vector<std::uint8_t> labels(tree.size());
-  in_parallel(tree.parts.size(), tree.threads, [&](std::size_t part) {
+  (*tree.team)(tree.parts.size(), [&](std::size_t part) {
     walk(
         tree, centres, tree.parts[part],
         [&](const Box&, std::size_t begin, std::size_t end, std::uint8_t centre) {
@@ -362,7 +361,7 @@ std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> 
   // Where no alpha differs, it is left out.
   const bool opaque = !tree.has(Kind::transparent) && !tree.has(Kind::translucent) &&
                       std::all_of(centres.begin(), centres.end(), [](const Centre& c) { return c.at[3] == 255; });
-  in_parallel(tree.parts.size(), tree.threads, [&](std::size_t part) {
+  (*tree.team)(tree.parts.size(), [&](std::size_t part) {
     Candidates of_group{};
     std::array<std::uint8_t, kMaxColors> kept;
     for (std::size_t g = tree.parts[part].begin; g < tree.parts[part].end; ++g) {
@@ -380,15 +379,13 @@ std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> 
   return least;
 }
 
-std::vector<std::uint8_t> nearest_to_points(const Points& points, std::span<const Centre> centres) {
-  std::vector<std::uint8_t> labels(points.size());
-  const GroupRange all{0, points.groups.size()};
-  for_each_group(points.groups, points.kinds, centres, all,
+void nearest_to_points(const Points& points, const GroupRange& part, std::span<const Centre> centres,
+                       std::span<std::uint8_t> labels) {
+  for_each_group(points.groups, points.kinds, centres, part,
                  [&](std::size_t g, bool opaque, const Candidates& of_group) {
                    const Box& group = points.groups[g];
                    label_points(points.mean, group.begin, group.end, opaque, of_group, labels.data());
                  });
-  return labels;
 }
 
 }  // namespace chromapress

@@ -38,7 +38,8 @@ std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Ce
 std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> centres,
                                    std::span<const std::uint8_t> own);
 
-/// For each point the nearest centre that it may become, near ties either way.
-std::vector<std::uint8_t> nearest_to_points(const Points& points, std::span<const Centre> centres);
+/// For each point of a part the nearest centre that it may become, near ties either way, into labels[its number].
+void nearest_to_points(const Points& points, const GroupRange& part, std::span<const Centre> centres,
+                       std::span<std::uint8_t> labels);
 
 }  // namespace chromapress

@@ -2,47 +2,54 @@
 #pragma once
 
 #include <algorithm>
-#include <exception>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 namespace chromapress {
 
-/// With fewer pixels each, threads cost more than they take off.
-inline constexpr std::size_t kPixelsPerThread = 65536;
+/// With fewer, sharing them out costs more than it takes off.
+inline constexpr std::size_t kPixelsPerPart = 65536;
 
 /// The number of threads that is meant: 0 is as many as the processor has.
 inline std::size_t thread_count(std::size_t threads) {
   return threads != 0 ? threads : std::max<std::size_t>(1, std::thread::hardware_concurrency());
 }
 
-/// Calls work(part) for each part below `parts`, part p in thread p % threads, the first of which is the caller's. What
-/// a part throws is thrown here, the lowest part's first, when all threads have ended.
-template <typename Work>
-void in_parallel(std::size_t parts, std::size_t threads, Work work) {
-  threads = std::min(threads, parts);
-  if (threads <= 1) {
-    for (std::size_t part = 0; part < parts; ++part) work(part);
-    return;
-  }
-  std::vector<std::exception_ptr> errors(parts);
-  const auto run = [&](std::size_t thread) {
-    for (std::size_t part = thread; part < parts; part += threads) {
-      try {
-        work(part);
-      } catch (...) {
-        errors[part] = std::current_exception();
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> others;  // joined at the end, also where one cannot be started
-    for (std::size_t thread = 1; thread < threads; ++thread) others.emplace_back(run, thread);
-    run(0);
-  }
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
-  }
-}
+/// Threads that share out one piece of work after the other. Those beside the caller's are started once, and stay awake
+/// for a moment between two pieces: waking one takes longer than many pieces do.
+class Team {
+ public:
+  /// `threads`, the caller's among them, or fewer where no more can be started.
+  explicit Team(std::size_t threads);
+  ~Team();
+
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  [[nodiscard]] std::size_t size() const { return others_.size() + 1; }
+
+  using Work = std::function<void(std::size_t)>;
+
+  /// Calls work(part) for each part below `parts`, each in whichever thread is free. What a part throws is thrown here,
+  /// the lowest part's, after all have ended. Where the team is at work already, the caller works alone.
+  void operator()(std::size_t parts, const Work& work);
+
+ private:
+  struct Job;
+
+  void serve();
+  void post(std::shared_ptr<Job> job);
+
+  std::mutex mutex_;
+  std::shared_ptr<Job> job_;              // null: the threads end
+  std::atomic<std::uint32_t> posted_{0};  // jobs
+  std::atomic<bool> is_busy_{false};
+  std::vector<std::jthread> others_;
+};
 
 }  // namespace chromapress

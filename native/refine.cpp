@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <span>
 #include <tuple>
@@ -31,6 +32,12 @@ struct Moments {
     const Point p = point.mean();
     for (std::size_t i = 0; i < 4; ++i) {
       for (std::size_t j = 0; j <= i; ++j) product[i][j] += point.sum[i] * p[j];
+    }
+  }
+  void add(const Moments& other) {
+    totals.add(other.totals);
+    for (std::size_t i = 0; i < 4; ++i) {
+      for (std::size_t j = 0; j <= i; ++j) product[i][j] += other.product[i][j];
     }
   }
 };
@@ -76,7 +83,10 @@ std::vector<Merge> cheapest_merges(std::span<const Centre> centres, std::span<co
     for (std::size_t i = first; own > 0 && i < centres.size(); ++i) {
       const double other = moments[i].totals.weight;
       if (i == j || !(other > 0) || !may_become(centres[j].kind, centres[i].kind)) continue;
-      const double cost = own * other / (own + other) * squared_distance(centres[i].at, centres[j].at);
+      const double distance = squared_distance(centres[i].at, centres[j].at);
+      // A bound without the slow division: own * other / (own + other) is at least half the lesser.
+      if (best.cost >= 0 && 0.5 * std::min(own, other) * distance > best.cost) continue;
+      const double cost = own * other / (own + other) * distance;
       if (best.cost < 0 || cost < best.cost) best = {i, j, cost};
     }
     if (best.cost >= 0) merges.push_back(best);
@@ -143,33 +153,45 @@ void step(Centre& centre, const Totals& totals, double factor) {
   for (std::size_t d = 0; d < 4; ++d) centre.at[d] += factor * (best[d] - centre.at[d]);
 }
 
-// A pass over points, as if all colours that one stands for were its mean. Returns the totals that it found.
-std::vector<Totals> pass_over(const Points& points, std::vector<Centre>& centres, std::size_t first, double factor) {
-  const std::vector<std::uint8_t> labels = nearest_to_points(points, centres);
-  std::vector<Totals> totals(centres.size());
-  for (std::size_t i = 0; i < labels.size(); ++i) totals[labels[i]].add(points.totals[i]);
+// The sums of what is nearest to each centre, as if all colours that a point stands for were its mean.
+template <typename Sums>
+std::vector<Sums> sums_over(const Points& points, std::span<const Centre> centres, Team& team) {
+  std::vector<std::uint8_t> labels(points.size());
+  std::vector<std::vector<Sums>> sums(points.parts.size());
+  team(points.parts.size(), [&](std::size_t part) {
+    const GroupRange& range = points.parts[part];
+    nearest_to_points(points, range, centres, labels);
+    sums[part].resize(centres.size());
+    for (std::size_t i = points.begin_of(range); i < points.end_of(range); ++i) {
+      sums[part][labels[i]].add(points.totals[i]);
+    }
+  });
+  for (std::size_t part = 1; part < sums.size(); ++part) {
+    for (std::size_t j = 0; j < centres.size(); ++j) sums[0][j].add(sums[part][j]);
+  }
+  return std::move(sums[0]);
+}
+
+// A pass over points. Returns the totals that it found.
+std::vector<Totals> pass_over(const Points& points, std::vector<Centre>& centres, std::size_t first, double factor,
+                              Team& team) {
+  std::vector<Totals> totals = sums_over<Totals>(points, centres, team);
   for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], totals[j], factor);
   return totals;
 }
 
-std::vector<Moments> moments_over(const Points& points, std::span<const Centre> centres) {
-  const std::vector<std::uint8_t> labels = nearest_to_points(points, centres);
-  std::vector<Moments> moments(centres.size());
-  for (std::size_t i = 0; i < labels.size(); ++i) moments[labels[i]].add(points.totals[i]);
-  return moments;
-}
-
 // A pass of Lloyd over points, then swaps; returns how many.
-std::size_t swap_over(const Points& points, std::vector<Centre>& centres, std::size_t first) {
-  const std::vector<Moments> moments = moments_over(points, centres);
+std::size_t swap_over(const Points& points, std::vector<Centre>& centres, std::size_t first, Team& team) {
+  const std::vector<Moments> moments = sums_over<Moments>(points, centres, team);
   for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], moments[j].totals, 1);
   return swap_centres(centres, moments, first);
 }
 
 // Passes, and one of Lloyd; returns the squared error after them, up to what all centres have in common.
-double settle(const Points& points, std::vector<Centre>& centres, std::size_t first, std::span<const double> passes) {
-  for (const double factor : passes) pass_over(points, centres, first, factor);
-  const std::vector<Totals> totals = pass_over(points, centres, first, 1);
+double settle(const Points& points, std::vector<Centre>& centres, std::size_t first, std::span<const double> passes,
+              Team& team) {
+  for (const double factor : passes) pass_over(points, centres, first, factor, team);
+  const std::vector<Totals> totals = pass_over(points, centres, first, 1, team);
   double error = 0;
   for (std::size_t j = 0; j < centres.size(); ++j) {
     double dot = 0;
@@ -208,24 +230,35 @@ std::vector<Swap> best_swaps(const Moves& moves, std::size_t count) {
 
 // Swaps one by one, each kept if it lowers the error over the points after some passes; those that promise most first.
 void try_swaps(const Points& points, std::vector<Centre>& centres, std::size_t first, std::size_t trials,
-               std::span<const double> passes) {
+               std::span<const double> passes, Team& team) {
+  // With so many a thread they are shared out, else the passes are. Those after the first that helps count for nothing.
+  constexpr std::size_t kTrialsPerThread = 4;
   if (trials == 0) return;
-  double least = settle(points, centres, first, passes);
-  for (bool improved = true; improved && trials > 0;) {
-    improved = false;
-    const std::vector<Moments> moments = moments_over(points, centres);
+  double least = settle(points, centres, first, passes, team);
+  while (trials > 0) {
+    const std::vector<Moments> moments = sums_over<Moments>(points, centres, team);
     const Moves moves = moves_of(centres, moments, first);
-    for (const Swap& swap : best_swaps(moves, trials)) {
-      --trials;
-      std::vector<Centre> moved = centres;
-      apply(*swap.split, *swap.merge, moments, moved);
-      const double error = settle(points, moved, first, passes);
-      if (error >= least) continue;
-      least = error;
-      centres.swap(moved);
-      improved = true;
-      break;
+    const std::vector<Swap> swaps = best_swaps(moves, trials);
+    std::vector<double> errors(swaps.size());
+    std::vector<std::vector<Centre>> moved(swaps.size());
+    std::atomic<std::size_t> helps = swaps.size();  // the first that is known to
+    const auto attempt = [&](std::size_t n) {
+      if (n > helps) return;
+      moved[n] = centres;
+      apply(*swaps[n].split, *swaps[n].merge, moments, moved[n]);
+      errors[n] = settle(points, moved[n], first, passes, team);
+      if (errors[n] >= least) return;
+      for (std::size_t known = helps; n < known && !helps.compare_exchange_weak(known, n);) continue;
+    };
+    if (swaps.size() >= kTrialsPerThread * team.size()) {
+      team(swaps.size(), attempt);
+    } else {
+      for (std::size_t n = 0; n < swaps.size(); ++n) attempt(n);
     }
+    if (helps == swaps.size()) return;
+    trials -= helps + 1;
+    least = errors[helps];
+    centres.swap(moved[helps]);
   }
 }
 
@@ -259,17 +292,19 @@ std::size_t Refinement::trials_for(const Points& points, std::size_t k) const {
 }
 
 void Refinement::operator()(std::vector<Centre>& centres, std::size_t first) const {
+  Team& team = *tree_.team;
   const Points& points = points_for(centres.size());
   const Points& at_first = leaves_.size() >= kLeavesAtFirst * centres.size() ? leaves_ : points;
   // Where a pass is cheap, swaps are looked for longer.
   for (int round = 0; round < (&points == &leaves_ ? 8 : 3); ++round) {
-    pass_over(at_first, centres, first, 1);
-    if (swap_over(at_first, centres, first) == 0) break;
+    pass_over(at_first, centres, first, 1, team);
+    if (swap_over(at_first, centres, first, team) == 0) break;
   }
-  for (int pass = 0; pass < 3; ++pass) pass_over(points, centres, first, kRelaxation);
-  swap_over(points, centres, first);
-  for (int pass = 0; pass < 2; ++pass) pass_over(points, centres, first, kRelaxation);
-  try_swaps(points, centres, first, trials_for(points, centres.size()), std::array{1.0, kRelaxation, kRelaxation});
+  for (int pass = 0; pass < 3; ++pass) pass_over(points, centres, first, kRelaxation, team);
+  swap_over(points, centres, first, team);
+  for (int pass = 0; pass < 2; ++pass) pass_over(points, centres, first, kRelaxation, team);
+  try_swaps(points, centres, first, trials_for(points, centres.size()), std::array{1.0, kRelaxation, kRelaxation},
+            team);
   for (const double factor : {kRelaxation, kRelaxation, 1.0}) pass_over_colors(tree_, centres, first, factor);
 }
 
@@ -277,11 +312,12 @@ void Refinement::quick(std::vector<Centre>& centres, std::size_t first, const Po
   // More trials take longer than they help.
   constexpr std::size_t kMostTrials = 32, kTrialsTimesCentres = 1024;
   const std::size_t k = centres.size();
+  Team& team = *tree_.team;
   if (coarse.size() >= kClusters * k) {
-    try_swaps(coarse, centres, first, std::min(kMostTrials, kTrialsTimesCentres / k), std::array{kRelaxation});
-    for (int pass = 0; pass < 2; ++pass) pass_over(coarse, centres, first, kRelaxation);
+    try_swaps(coarse, centres, first, std::min(kMostTrials, kTrialsTimesCentres / k), std::array{kRelaxation}, team);
+    for (int pass = 0; pass < 2; ++pass) pass_over(coarse, centres, first, kRelaxation, team);
   }
-  for (int pass = 0; pass < 2; ++pass) pass_over(points_for(k), centres, first, kRelaxation);
+  for (int pass = 0; pass < 2; ++pass) pass_over(points_for(k), centres, first, kRelaxation, team);
 }
 
 }  // namespace chromapress

@@ -9,7 +9,7 @@ using namespace chromapress;
 
 namespace {
 
-void matches_a_map(std::size_t width, std::size_t height, std::size_t channels) {
+void matches_a_map(std::size_t width, std::size_t height, std::size_t channels, std::size_t threads = 1) {
   const auto data = sample::image(width, height, channels, 1);
   const Pixels pixels = sample::pixels(data, width, channels);
   std::map<Rgba, std::int64_t> expected;
@@ -17,7 +17,7 @@ void matches_a_map(std::size_t width, std::size_t height, std::size_t channels) 
     const Rgba c = pixels.at(i);
     ++expected[c.a == 0 ? Rgba{} : c];
   }
-  const Histogram h = histogram(pixels);
+  const Histogram h = histogram(pixels, threads);
   CHECK(h.colors.size() == expected.size());
   std::size_t i = 0;
   for (const auto& [color, count] : expected) {
@@ -35,6 +35,7 @@ int main() {
     matches_a_map(1, 1, channels);
     matches_a_map(7, 3, channels);
     matches_a_map(97, 61, channels);
+    matches_a_map(700, 600, channels, 3);
   }
   const std::vector<Rgba> colors = {{1, 1, 1, 255}, {2, 2, 2, 255}};
   const std::vector<Rgba> reversed = {colors[1], colors[0]}, transparent = {{1, 1, 1, 0}, {2, 2, 2, 255}};

@@ -35,6 +35,10 @@ int main() {
         CHECK(may_become(kind_of(pixels.at(i)), kind_of(palette[dithered[i]])));
       }
     }
+    // So many pixels that threads share them, and what they remember.
+    const auto large = sample::image(700, 600, channels, 9);
+    const Pixels many = sample::pixels(large, 700, channels);
+    CHECK(map_pixels(many, palette, ColorSpace::srgb, 0, 4) == map_pixels(many, palette, ColorSpace::srgb, 0, 1));
     CHECK_THROWS(map_pixels(pixels, {}, ColorSpace::srgb, 0));
     CHECK_THROWS(map_pixels(pixels, palette, ColorSpace::srgb, 1.5));
     CHECK_THROWS(map_pixels(pixels, std::vector<Rgba>(3, Rgba{1, 2, 3, 0}), ColorSpace::srgb, 0));

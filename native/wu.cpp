@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <queue>
+#include <map>
+#include <set>
 #include <span>
 
 namespace chromapress {
@@ -11,6 +12,7 @@ namespace {
 constexpr std::size_t kBins = 32;
 // With so many leaves a centre, cutting between leaves is as good as cutting between colours, and much cheaper.
 constexpr std::size_t kLeavesPerCentre = 4;
+constexpr std::size_t kCutsPerThread = 4;
 
 struct Item {
   Point at;
@@ -50,15 +52,19 @@ Part make_part(std::span<Item> items) {
     const double scale = kBins / (hi[axis] - lo[axis]);
     std::array<Totals, kBins> bins{};
     for (const Item& item : items) bins[bin_of(item.at[axis], lo[axis], scale)].add(item.totals);
+    const Totals& all = part.totals;
     Totals left;
     for (std::size_t cut = 1; cut < kBins; ++cut) {
       left.add(bins[cut - 1]);
-      Totals right = part.totals;
-      right.weight -= left.weight;
-      for (std::size_t d = 0; d < 4; ++d) right.sum[d] -= left.sum[d];
-      if (bins[cut - 1].weight == 0 || right.weight <= 0) continue;
-      const double gain =
-          squared_distance(left.mean(), right.mean()) * (left.weight * right.weight / part.totals.weight);
+      const double right = all.weight - left.weight;
+      if (bins[cut - 1].weight == 0 || right <= 0) continue;
+      // The squared distance between the means of both sides, times left * right / all.
+      double square = 0;
+      for (std::size_t d = 0; d < 4; ++d) {
+        const double apart = left.sum[d] * all.weight - all.sum[d] * left.weight;
+        square += apart * apart;
+      }
+      const double gain = square / (left.weight * right * all.weight);
       if (gain > part.gain) {
         part.gain = gain;
         part.axis = axis;
@@ -73,6 +79,7 @@ Part make_part(std::span<Item> items) {
 
 std::vector<Item> items_of(const BoxTree& tree, Kind kind, bool use_leaves) {
   std::vector<Item> items;
+  items.reserve(use_leaves ? tree.leaves.size() : tree.size());
   const Box& root = tree.kinds[static_cast<std::size_t>(kind)];
   for (std::size_t g = root.begin; g < root.end; ++g) {
     for (std::size_t l = tree.groups[g].begin; l < tree.groups[g].end; ++l) {
@@ -91,6 +98,16 @@ std::vector<Item> items_of(const BoxTree& tree, Kind kind, bool use_leaves) {
   return items;
 }
 
+using Halves = std::array<Part, 2>;
+
+// Reorders the items of the part.
+Halves halves_of(const Part& part) {
+  const auto middle =
+      std::partition(part.items.begin(), part.items.end(), [&part](const Item& item) { return part.is_left(item); });
+  const auto left = static_cast<std::size_t>(middle - part.items.begin());
+  return {make_part(part.items.first(left)), make_part(part.items.subspan(left))};
+}
+
 }  // namespace
 
 std::vector<Centre> wu_centres(const BoxTree& tree, std::size_t k) {
@@ -106,24 +123,32 @@ std::vector<Centre> wu_centres(const BoxTree& tree, std::size_t k) {
   }
 
   // Positions in `parts`, greatest gain first, then the oldest.
-  const auto less = [&parts](std::size_t a, std::size_t b) {
-    return parts[a].gain < parts[b].gain || (parts[a].gain == parts[b].gain && a > b);
+  const auto before = [&parts](std::size_t a, std::size_t b) {
+    return parts[a].gain > parts[b].gain || (parts[a].gain == parts[b].gain && a < b);
   };
-  std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(less)> queue(less);
-  for (std::size_t i = 0; i < parts.size(); ++i) queue.push(i);
-  while (parts.size() < k && !queue.empty()) {
-    const std::size_t i = queue.top();
-    queue.pop();
-    const Part part = parts[i];
-    if (part.gain < 0) continue;
-    const auto middle =
-        std::partition(part.items.begin(), part.items.end(), [&part](const Item& item) { return part.is_left(item); });
-    const auto left = static_cast<std::size_t>(middle - part.items.begin());
-    parts[i] = make_part(part.items.first(left));
-    parts.push_back(make_part(part.items.subspan(left)));
+  std::set<std::size_t, decltype(before)> order(before);
+  for (std::size_t i = 0; i < parts.size(); ++i) order.insert(i);
+  std::map<std::size_t, Halves> halves;  // by position; where there are threads also of parts whose turn is yet to come
+  const std::size_t threads = tree.team->size(), together = threads == 1 ? 1 : kCutsPerThread * threads;
+  while (parts.size() < k && !order.empty() && parts[*order.begin()].gain >= 0) {
+    const std::size_t i = *order.begin();
+    if (!halves.contains(i)) {
+      std::vector<std::size_t> next;
+      for (const std::size_t j : order) {
+        if (next.size() == std::min(together, k - parts.size()) || parts[j].gain < 0) break;
+        if (!halves.contains(j)) next.push_back(j);
+      }
+      std::vector<Halves> found(next.size());
+      (*tree.team)(next.size(), [&](std::size_t n) { found[n] = halves_of(parts[next[n]]); });
+      for (std::size_t n = 0; n < next.size(); ++n) halves.emplace(next[n], found[n]);
+    }
+    order.erase(order.begin());
+    const Halves both = halves.extract(i).mapped();
+    parts[i] = both[0];
+    parts.push_back(both[1]);
     kinds.push_back(kinds[i]);
-    queue.push(i);
-    queue.push(parts.size() - 1);
+    order.insert(i);
+    order.insert(parts.size() - 1);
   }
   std::vector<Centre> centres;
   for (std::size_t i = 0; i < parts.size(); ++i) centres.push_back({parts[i].totals.mean(), kinds[i], 0});
