@@ -16,9 +16,6 @@ constexpr double kCellSide = 8;
 // More parts than threads, since the colours of some take longer.
 constexpr std::size_t kColorsPerPart = 16384;
 constexpr std::size_t kMostParts = 16;
-// As many sums have to be added up.
-constexpr std::size_t kPointsPerPart = 1024;
-constexpr std::size_t kMostPointParts = 8;
 // Of Oklab's a and b, times 255, in the sRGB gamut, -80 is below the least.
 constexpr double kOklabOffset = 80;
 
@@ -136,12 +133,6 @@ std::vector<GroupRange> cut_groups(std::size_t count, std::size_t parts, EndOf e
   return ranges;
 }
 
-void cut(Points& points) {
-  points.parts =
-      cut_groups(points.groups.size(), std::clamp<std::size_t>(points.size() / kPointsPerPart, 1, kMostPointParts),
-                 [&points](std::size_t g) { return points.groups[g].end; });
-}
-
 Points without_points(const BoxTree& tree) {
   Points points;
   points.groups = tree.groups;
@@ -166,12 +157,15 @@ void add_halves(const BoxTree& tree, const Box& leaf, std::vector<Totals>& point
 
 }  // namespace
 
+std::vector<GroupRange> parts_of(const Points& points, std::size_t parts) {
+  return cut_groups(points.groups.size(), parts, [&points](std::size_t g) { return points.groups[g].end; });
+}
+
 Points points_of_leaves(const BoxTree& tree) {
   Points points = without_points(tree);
   resize(points, tree.leaves.size());
   for (std::size_t l = 0; l < tree.leaves.size(); ++l) points.totals[l] = tree.leaves[l].totals;
   find_means(points, 0, points.size());
-  cut(points);
   return points;
 }
 
@@ -181,6 +175,7 @@ Points points_of_halved_leaves(const BoxTree& tree) {
   std::vector<std::vector<Totals>> of_part(tree.parts.size());
   (*tree.team)(tree.parts.size(), [&](std::size_t part) {
     std::vector<Totals>& halves = of_part[part];
+    halves.reserve(4 * (tree.leaves.size() / tree.parts.size() + 1));
     for (std::size_t g = tree.parts[part].begin; g < tree.parts[part].end; ++g) {
       points.groups[g].begin = static_cast<std::uint32_t>(halves.size());
       for (std::size_t l = tree.groups[g].begin; l < tree.groups[g].end; ++l) {
@@ -205,7 +200,6 @@ Points points_of_halved_leaves(const BoxTree& tree) {
       points.groups[g].end += static_cast<std::uint32_t>(starts[part]);
     }
   });
-  cut(points);
   return points;
 }
 
@@ -216,9 +210,9 @@ Points points_of_colors(const BoxTree& tree) {
     group.begin = tree.leaves[group.begin].begin;
   }
   resize(points, tree.size());
-  cut(points);
-  (*tree.team)(points.parts.size(), [&](std::size_t part) {
-    const std::size_t begin = points.begin_of(points.parts[part]), end = points.end_of(points.parts[part]);
+  const std::size_t parts = tree.parts.size();
+  (*tree.team)(parts, [&](std::size_t part) {
+    const std::size_t begin = tree.size() * part / parts, end = tree.size() * (part + 1) / parts;
     for (std::size_t i = begin; i < end; ++i) points.totals[i].add(tree.weight[i], tree.point(i));
     find_means(points, begin, end);
   });
@@ -244,7 +238,6 @@ Points points_of_clusters(std::span<const Totals> clusters, std::span<const Kind
   }
   for (auto& column : points.mean) column.resize(points.size() + kVectorPadding);
   find_means(points, 0, points.size());
-  cut(points);
   return points;
 }
 

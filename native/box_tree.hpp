@@ -67,17 +67,12 @@ struct Points {
   std::vector<Totals> totals;
   std::vector<Box> groups;        // runs of points
   std::array<Box, kKinds> kinds;  // runs of groups
-  std::vector<GroupRange> parts;  // as a tree's, of about as many points
 
   [[nodiscard]] std::size_t size() const { return totals.size(); }
-  /// The points of a part.
-  [[nodiscard]] std::size_t begin_of(const GroupRange& part) const {
-    return part.begin < part.end ? groups[part.begin].begin : 0;
-  }
-  [[nodiscard]] std::size_t end_of(const GroupRange& part) const {
-    return part.begin < part.end ? groups[part.end - 1].end : 0;
-  }
 };
+
+/// At most so many parts, at least one, of about as many points.
+std::vector<GroupRange> parts_of(const Points& points, std::size_t parts);
 
 /// In the order of the tree, as the next two.
 Points points_of_leaves(const BoxTree& tree);

@@ -19,13 +19,18 @@ struct Cell {
 
 std::size_t occurring(const std::uint8_t* counts) {
   constexpr std::size_t kLanes = 32;
-  std::array<std::uint8_t, kLanes> sums{};
+  std::array<std::uint8_t, kLanes> lanes{};
   for (std::size_t i = 0; i < kCellColors; i += kLanes) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      sums[lane] = static_cast<std::uint8_t>(sums[lane] + (counts[i + lane] != 0 ? 1 : 0));
+      lanes[lane] = static_cast<std::uint8_t>(lanes[lane] + (counts[i + lane] != 0 ? 1 : 0));
     }
   }
-  return std::accumulate(sums.begin(), sums.end(), std::size_t{0});
+  // Eight lanes at a time, then in pairs.
+  constexpr std::uint64_t kEven = 0x00ff00ff00ff00ff, kAll = 0x0001000100010001;
+  std::array<std::uint64_t, kLanes / 8> eights;
+  std::memcpy(eights.data(), lanes.data(), sizeof lanes);
+  const std::uint64_t sum = std::accumulate(eights.begin(), eights.end(), std::uint64_t{0});
+  return ((sum & kEven) + (sum >> 8 & kEven)) * kAll >> 48;
 }
 
 constexpr std::size_t slab_number(std::uint32_t place) { return place / kCellColors / (kAcross * kAcross); }

@@ -83,10 +83,7 @@ std::vector<Merge> cheapest_merges(std::span<const Centre> centres, std::span<co
     for (std::size_t i = first; own > 0 && i < centres.size(); ++i) {
       const double other = moments[i].totals.weight;
       if (i == j || !(other > 0) || !may_become(centres[j].kind, centres[i].kind)) continue;
-      const double distance = squared_distance(centres[i].at, centres[j].at);
-      // A bound without the slow division: own * other / (own + other) is at least half the lesser.
-      if (best.cost >= 0 && 0.5 * std::min(own, other) * distance > best.cost) continue;
-      const double cost = own * other / (own + other) * distance;
+      const double cost = own * other / (own + other) * squared_distance(centres[i].at, centres[j].at);
       if (best.cost < 0 || cost < best.cost) best = {i, j, cost};
     }
     if (best.cost >= 0) merges.push_back(best);
@@ -156,13 +153,18 @@ void step(Centre& centre, const Totals& totals, double factor) {
 // The sums of what is nearest to each centre, as if all colours that a point stands for were its mean.
 template <typename Sums>
 std::vector<Sums> sums_over(const Points& points, std::span<const Centre> centres, Team& team) {
+  // Each part has sums of its own, which are added up: few beside the points.
+  constexpr std::size_t kLeastPart = 512, kPointsPerSum = 16, kMostParts = 8;
+  const std::size_t least = std::max(kLeastPart, kPointsPerSum * centres.size());
+  const std::vector<GroupRange> parts = parts_of(points, std::clamp<std::size_t>(points.size() / least, 1, kMostParts));
   std::vector<std::uint8_t> labels(points.size());
-  std::vector<std::vector<Sums>> sums(points.parts.size());
-  team(points.parts.size(), [&](std::size_t part) {
-    const GroupRange& range = points.parts[part];
-    nearest_to_points(points, range, centres, labels);
+  std::vector<std::vector<Sums>> sums(parts.size());
+  team(parts.size(), [&](std::size_t part) {
     sums[part].resize(centres.size());
-    for (std::size_t i = points.begin_of(range); i < points.end_of(range); ++i) {
+    if (parts[part].begin == parts[part].end) return;
+    nearest_to_points(points, parts[part], centres, labels);
+    const std::size_t end = points.groups[parts[part].end - 1].end;
+    for (std::size_t i = points.groups[parts[part].begin].begin; i < end; ++i) {
       sums[part][labels[i]].add(points.totals[i]);
     }
   });
