@@ -11,6 +11,7 @@
 #include "kmeans.hpp"
 #include "map.hpp"
 #include "merge.hpp"
+#include "parallel.hpp"
 #include "png.hpp"
 #include "quality.hpp"
 #include "rdo.hpp"
@@ -101,8 +102,8 @@ cp::ColorSpace space_of(const std::string& name) {
 }
 
 std::size_t threads_of(std::int64_t threads) {
-  constexpr std::int64_t kMost = 256;
-  if (threads < 0 || threads > kMost) throw py::value_error("threads must be from 0 to 256");
+  if (threads < 0 || threads > static_cast<std::int64_t>(cp::kMostThreads))
+    throw py::value_error("threads must be from 0 to 256");
   return static_cast<std::size_t>(threads);
 }
 

@@ -71,7 +71,7 @@ struct Points {
   [[nodiscard]] std::size_t size() const { return totals.size(); }
 };
 
-/// At most so many parts, at least one, of about as many points.
+/// So many parts, of about as many points; some may be empty.
 std::vector<GroupRange> parts_of(const Points& points, std::size_t parts);
 
 /// In the order of the tree, as the next two.

@@ -87,7 +87,7 @@ void CellTable::Columns::pad() {
 
 CellTable::CellTable(std::span<const Entry> entries)
     : cells_(kCells),
-      answers_(std::make_unique_for_overwrite<std::uint8_t[]>((kCells + kMostReaders + 1) * kCellColors)) {
+      answers_(std::make_unique_for_overwrite<std::uint8_t[]>((kCells + kMostThreads + 1) * kCellColors)) {
   for (const Entry& e : entries) entries_.push(e.color.r, e.color.g, e.color.b, e.number);
   entries_.pad();
   all_ = {0, static_cast<std::uint32_t>(entries.size())};

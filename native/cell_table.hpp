@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cells.hpp"
+#include "parallel.hpp"
 
 namespace chromapress {
 
@@ -24,7 +25,7 @@ class CellTable {
   };
 
   /// At least one entry, at most 256, with ascending numbers; of equally near ones the first is taken. For at most
-  /// 256 readers.
+  /// kMostThreads readers.
   explicit CellTable(std::span<const Entry> entries);
 
   class Reader;
@@ -33,7 +34,6 @@ class CellTable {
   static constexpr std::size_t kLanes = 8;
   static constexpr std::size_t kGroups = 512;  // of 4^3 cells
   static constexpr std::uint16_t kUnopened = 0;
-  static constexpr std::size_t kMostReaders = 256;
 
   // Entries as columns, padded to whole vectors.
   struct Columns {

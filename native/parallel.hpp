@@ -15,9 +15,11 @@ namespace chromapress {
 /// With fewer, sharing them out costs more than it takes off.
 inline constexpr std::size_t kPixelsPerPart = 65536;
 
-/// The number of threads that is meant: 0 is as many as the processor has.
+inline constexpr std::size_t kMostThreads = 256;
+
+/// The number of threads that is meant, at most `kMostThreads`: 0 is as many as the processor has.
 inline std::size_t thread_count(std::size_t threads) {
-  return threads != 0 ? threads : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  return std::clamp<std::size_t>(threads != 0 ? threads : std::thread::hardware_concurrency(), 1, kMostThreads);
 }
 
 /// Threads that share out one piece of work after the other. Those beside the caller's are started once, and stay awake

@@ -41,4 +41,5 @@ int main() {
   }
   CHECK(thread_count(3) == 3);
   CHECK(thread_count(0) >= 1);
+  CHECK(thread_count(1000) == kMostThreads);
 }
