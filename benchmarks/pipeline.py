@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import hdfs_native
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -168,9 +169,10 @@ def shuffled(events: Path) -> int:
     return total
 
 
-def namenode_objects(home: Home) -> int:
-    state = hdfs.jmx(home.url("namenode_http"), "Hadoop:service=NameNode,name=FSNamesystem")
-    return int(state["FilesTotal"]) + int(state["BlocksTotal"])
+def namenode_objects(path: str) -> int:
+    """Directories, files and their blocks below a path. No file is larger than a block."""
+    summary = hdfs_native.Client().get_content_summary(path)
+    return int(summary.directory_count + 2 * summary.file_count)
 
 
 def land(files: list[Path], directory: str, config: DatasetConfig) -> None:
@@ -196,7 +198,7 @@ def stages(
     config = parse(settings, way)
     store = store_of()
     land(files, partition.landing, config)
-    objects = namenode_objects(home)
+    objects = namenode_objects(partition.landing)
     environment = {**os.environ, **hdfs.environment(home), **spark.environment(home)}
     environment["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "jobs"), os.environ.get("PYTHONPATH", "")])
     rows = []
@@ -233,7 +235,7 @@ def stages(
         max(row.peak_python_mb for row in rows),
         sum(row.gb_s for row in rows),
         sum(row.shuffled_bytes for row in rows),
-        namenode_objects(home) - objects,
+        namenode_objects(f"{DEFAULT_ROOT}/{dataset}") - objects,
         sum(sizes),
         float(np.mean(errors)),
     )

@@ -36,11 +36,12 @@ _COMPRESSED: Final = ("colors", "counts", "indices")
 _UNFINISHED: Final = "_"
 _PARTS_PER_TASK: Final = 8
 _TASKS_PER_CORE: Final = 2
-# Options of glibc's malloc.h, and bytes: blocks up to the first come from a heap, which keeps the second where it is
-# free, and grows by the third.
+# Options of glibc's malloc.h. In bytes: blocks up to the first come from a heap, which keeps the second where it is
+# free, and grows by the third. And one heap for all threads, since only the first keeps what is free.
 _MMAP_THRESHOLD: Final = (-3, 32 << 20)
 _TRIM_THRESHOLD: Final = (-1, 256 << 20)
 _TOP_PAD: Final = (-2, 64 << 20)
+_ARENA_MAX: Final = (-8, 1)
 
 
 def write_table(
@@ -82,12 +83,12 @@ def write_table(
 def keep_memory() -> None:
     """Let a worker keep the memory of one row group for the next.
 
-    Else its allocators would give the megabytes back to the kernel and get them again page by page, which takes a tenth
-    of all CPU. Where the C library is not glibc, they do.
+    Else its allocators would give the megabytes back to the kernel and get them again page by page, which takes a
+    twentieth of all CPU. Where the C library is not glibc, they do.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
-        for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD):
+        for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD, _ARENA_MAX):
             mallopt(*option)
         pa.set_memory_pool(pa.system_memory_pool())
 
