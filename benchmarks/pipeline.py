@@ -170,7 +170,7 @@ def shuffled(events: Path) -> int:
 
 
 def namenode_objects(path: str) -> int:
-    """Directories, files and their blocks below a path. No file is larger than a block."""
+    """Directories, files and their blocks below a path, one for each: a pack may have two."""
     summary = hdfs_native.Client().get_content_summary(path)
     return int(summary.directory_count + 2 * summary.file_count)
 
