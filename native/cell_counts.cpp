@@ -11,26 +11,45 @@ constexpr std::size_t kSide = 8;              // of a cell
 constexpr std::size_t kAcross = 256 / kSide;  // cells
 constexpr unsigned kMost = 255;
 
+constexpr std::size_t kRows = kSide * kSide;  // of a cell, each of one red and green
+
 // The counts of a cell, by colour.
 struct Cell {
-  std::uint32_t b;  // the least
-  std::uint8_t* counts;
+  std::uint32_t g, b;  // the least
+  const std::uint8_t* counts;
+  std::uint64_t rows;  // a bit for each that is not empty
 };
 
-std::size_t occurring(const std::uint8_t* counts) {
-  constexpr std::size_t kLanes = 32;
-  std::array<std::uint8_t, kLanes> lanes{};
-  for (std::size_t i = 0; i < kCellColors; i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      lanes[lane] = static_cast<std::uint8_t>(lanes[lane] + (counts[i + lane] != 0 ? 1 : 0));
-    }
+std::uint64_t row_of(const std::uint8_t* counts, std::size_t row) {
+  std::uint64_t of_row;
+  std::memcpy(&of_row, counts + row * kSide, sizeof of_row);
+  return of_row;
+}
+
+std::uint64_t occurring_rows(const std::uint8_t* counts) {
+  constexpr std::size_t kTogether = 8;
+  std::uint64_t rows = 0;
+  for (std::size_t row = 0; row < kRows; row += kTogether) {
+    std::uint64_t here = 0;
+    for (std::size_t i = 0; i < kTogether; ++i) here |= std::uint64_t{row_of(counts, row + i) != 0} << i;
+    rows |= here << row;
   }
-  // Eight lanes at a time, then in pairs.
-  constexpr std::uint64_t kEven = 0x00ff00ff00ff00ff, kAll = 0x0001000100010001;
-  std::array<std::uint64_t, kLanes / 8> eights;
-  std::memcpy(eights.data(), lanes.data(), sizeof lanes);
-  const std::uint64_t sum = std::accumulate(eights.begin(), eights.end(), std::uint64_t{0});
-  return ((sum & kEven) + (sum >> 8 & kEven)) * kAll >> 48;
+  return rows;
+}
+
+// How many of eight counts are not 0.
+std::uint64_t occurring(std::uint64_t counts) {
+  constexpr std::uint64_t kLow = 0x7f7f7f7f7f7f7f7f, kOnes = 0x0101010101010101;
+  return ((((counts & kLow) + kLow) | counts) >> 7 & kOnes) * kOnes >> 56;
+}
+
+// visit(red in the cell, green, its eight counts) for each row that is not empty.
+template <typename Visit>
+void for_each_row(const Cell& cell, Visit visit) {
+  for (std::uint64_t rows = cell.rows; rows != 0; rows &= rows - 1) {
+    const auto row = static_cast<std::size_t>(std::countr_zero(rows));
+    visit(row / kSide, cell.g + row % kSide, row_of(cell.counts, row));
+  }
 }
 
 constexpr std::size_t slab_number(std::uint32_t place) { return place / kCellColors / (kAcross * kAcross); }
@@ -39,17 +58,35 @@ constexpr std::size_t slab_number(std::uint32_t place) { return place / kCellCol
 
 // The cells of one red, of which the first table that has a cell has the sum of all, up to overflows.
 struct CellCounts::Slab {
-  std::vector<Cell> cells;  // by g, then b
-  std::array<std::size_t, kAcross + 1> ends{};
-  std::size_t size = 0;  // colours
+  std::vector<Cell> cells;                                       // by g, then b
+  std::array<std::uint16_t, kSide * kAcross * kSide> colors_{};  // of each red and green
+  std::size_t size = 0;                                          // colours
 
   void list(std::size_t r, Rgba* colors, std::int64_t* counts, std::span<const CellCounts> tables) const;
 };
+
+// The number of a row of a cell, by red and green, in its slab.
+constexpr std::size_t row_number(std::size_t red, std::size_t green) { return red * kAcross * kSide + green; }
 
 CellCounts::CellCounts() : blocks_(kCells, kUnopened) {
   constexpr std::size_t kLikelyBlocks = 4096;
   counts_.reserve(kLikelyBlocks * kCellColors);
   counts_.resize(kCellColors);  // the block of the unopened
+}
+
+void CellCounts::add_all(std::span<const std::uint8_t> rgb) {
+  // Read once: a count that is written might be anything, for all that the compiler knows.
+  const std::uint16_t* blocks = blocks_.data();
+  std::uint8_t* counts = counts_.data();
+  for_each_place(rgb, [this, blocks, &counts](std::uint32_t place, std::size_t) {
+    std::size_t block = blocks[place / kCellColors];
+    if (block == kUnopened) {
+      block = open(place / kCellColors);
+      counts = counts_.data();
+    }
+    std::uint8_t& count = counts[block * kCellColors + place % kCellColors];
+    if (++count == 0) overflow(place, count);
+  });
 }
 
 std::size_t CellCounts::open(std::size_t cell) {
@@ -84,10 +121,15 @@ CellCounts::Slab CellCounts::slab_of(std::span<CellCounts> tables, std::size_t r
         }
       }
       if (sum == nullptr) continue;
-      slab.cells.push_back({static_cast<std::uint32_t>(b * kSide), sum});
-      slab.size += occurring(sum);
+      const Cell of_all{static_cast<std::uint32_t>(g * kSide), static_cast<std::uint32_t>(b * kSide), sum,
+                        occurring_rows(sum)};
+      for_each_row(of_all, [&](std::size_t red, std::size_t green, std::uint64_t counts) {
+        const std::uint64_t colors = occurring(counts);
+        slab.colors_[row_number(red, green)] += static_cast<std::uint16_t>(colors);
+        slab.size += colors;
+      });
+      slab.cells.push_back(of_all);
     }
-    slab.ends[g + 1] = slab.cells.size();
   }
   return slab;
 }
@@ -95,31 +137,26 @@ CellCounts::Slab CellCounts::slab_of(std::span<CellCounts> tables, std::size_t r
 // Writes its `size` colours, in their order, and their counts.
 void CellCounts::Slab::list(std::size_t r, Rgba* colors, std::int64_t* counts,
                             std::span<const CellCounts> tables) const {
-  std::array<std::uint32_t, kSide * kAcross * kSide> rows;  // the first colour of each red and green
-  std::uint32_t n = 0;
-  for (std::size_t plane = 0; plane < kSide; ++plane) {
-    for (std::size_t g = 0; g < kAcross * kSide; ++g) {
-      rows[plane * kAcross * kSide + g] = n;
-      const std::size_t row = (plane * kSide + g % kSide) * kSide;
-      const auto key = static_cast<std::uint32_t>(((r * kSide + plane) << 24) | (g << 16) | 255);
-      for (std::size_t i = ends[g / kSide]; i < ends[g / kSide + 1]; ++i) {
-        const std::uint8_t* of_row = cells[i].counts + row;
-        std::uint64_t left;
-        std::memcpy(&left, of_row, sizeof left);
-        while (left != 0) {
-          const auto b = static_cast<std::uint32_t>(std::countr_zero(left)) / 8;
-          left &= ~(std::uint64_t{255} << (8 * b));
-          colors[n] = from_key(key | ((cells[i].b + b) << 8));
-          counts[n++] = of_row[b];
-        }
+  // Where the next colour of each red and green goes: with the cells' blues ascending, that is the order.
+  std::array<std::uint32_t, kSide * kAcross * kSide> next;
+  std::exclusive_scan(colors_.begin(), colors_.end(), next.begin(), std::uint32_t{0});
+  for (const Cell& cell : cells) {
+    for_each_row(cell, [&](std::size_t red, std::size_t green, std::uint64_t left) {
+      const auto key = static_cast<std::uint32_t>(((r * kSide + red) << 24) | (green << 16) | (cell.b << 8) | 255);
+      std::uint32_t& n = next[row_number(red, green)];
+      for (; left != 0; ++n) {
+        const auto b = static_cast<std::uint32_t>(std::countr_zero(left)) / 8;
+        colors[n] = from_key(key | (b << 8));
+        counts[n] = static_cast<std::int64_t>(left >> (8 * b) & kMost);
+        left &= ~(std::uint64_t{kMost} << (8 * b));
       }
-    }
+    });
   }
   for (const CellCounts& table : tables) {
     for (const std::uint32_t place : table.overflows_[r]) {
       const Rgba color = color_at(place);
-      std::uint32_t i = rows[color.r % kSide * kAcross * kSide + color.g];
-      while (colors[i].b != color.b) ++i;
+      std::uint32_t i = next[row_number(color.r % kSide, color.g)] - 1;
+      while (colors[i].b != color.b) --i;
       counts[i] += kMost;
     }
   }

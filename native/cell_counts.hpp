@@ -23,6 +23,9 @@ class CellCounts {
     if (++count == 0) overflow(place, count);
   }
 
+  /// Of pixels of three channels.
+  void add_all(std::span<const std::uint8_t> rgb);
+
   /// The colours that were counted in some tables, at least one, which are used up.
   static Histogram histogram(std::span<CellCounts> tables, Team& team);
 

@@ -3,10 +3,10 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "color.hpp"
+#include "dispatch.hpp"
 
 namespace chromapress {
 
@@ -28,20 +28,19 @@ constexpr Rgba color_at(std::uint32_t place) {
 inline constexpr std::size_t kPlacesTogether = 64;
 using Places = std::array<std::uint32_t, kPlacesTogether>;
 
-/// As place_of, of colours read from memory four bytes at a time, of which the fourth does not matter.
-void find_places(const Places& colors, Places& places);
+inline constexpr std::size_t kBytesReadTogether = 3 * kPlacesTogether + 4;
+
+/// The places of pixels of three channels; reads kBytesReadTogether bytes.
+void find_places(const std::uint8_t* rgb, Places& places);
 
 /// visit(place, pixel) for each pixel of three channels, in their order.
 template <typename Visit>
-void for_each_place(std::span<const std::uint8_t> rgb, Visit visit) {
+CHROMAPRESS_INLINE void for_each_place(std::span<const std::uint8_t> rgb, Visit visit) {
   const std::size_t pixels = rgb.size() / 3;
-  Places colors, places;
+  Places places;
   std::size_t i = 0;
-  // The last pixel is not followed by a fourth byte.
-  for (; i + kPlacesTogether < pixels; i += kPlacesTogether) {
-    const std::uint8_t* from = &rgb[3 * i];
-    for (std::size_t j = 0; j < kPlacesTogether; ++j) std::memcpy(&colors[j], from + 3 * j, sizeof colors[j]);
-    find_places(colors, places);
+  for (; 3 * i + kBytesReadTogether <= rgb.size(); i += kPlacesTogether) {
+    find_places(&rgb[3 * i], places);
     for (std::size_t j = 0; j < kPlacesTogether; ++j) visit(places[j], i + j);
   }
   for (; i < pixels; ++i) visit(place_of(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]), i);

@@ -15,10 +15,6 @@ namespace {
 
 using Others = ColorHash<std::int64_t>;  // the few colours that are not opaque
 
-void count_rgb(std::span<const std::uint8_t> rgb, CellCounts& opaque) {
-  for_each_place(rgb, [&opaque](std::uint32_t place, std::size_t) { opaque.add(place); });
-}
-
 void count_rgba(std::span<const std::uint8_t> rgba, CellCounts& opaque, Others& others) {
   std::int64_t transparent = 0;
   for (std::size_t i = 0; i < rgba.size(); i += 4) {
@@ -60,7 +56,7 @@ Histogram histogram(const Pixels& pixels, std::size_t threads) {
     for (std::size_t part = next++; part < parts; part = next++) {
       const std::size_t begin = pixels.size() * part / parts, end = pixels.size() * (part + 1) / parts;
       const auto data = pixels.data.subspan(pixels.channels * begin, pixels.channels * (end - begin));
-      pixels.channels == 3 ? count_rgb(data, opaque[t]) : count_rgba(data, opaque[t], others[t]);
+      pixels.channels == 3 ? opaque[t].add_all(data) : count_rgba(data, opaque[t], others[t]);
     }
   });
   for (std::size_t t = 1; t < threads; ++t) {
