@@ -8,7 +8,7 @@
 namespace chromapress {
 namespace {
 
-constexpr std::size_t kVectorPadding = 8;
+constexpr std::size_t kVectorPadding = 16;
 // The space is cut into 32 cells a side: 3 bits for the group, 2 for the box in it.
 constexpr unsigned kBoxBits = 2;
 constexpr unsigned kCellBits = 5;

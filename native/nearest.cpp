@@ -18,12 +18,13 @@ using Float8 = float __attribute__((vector_size(32)));
 using Int8x32 = std::int32_t __attribute__((vector_size(32)));
 using Double4 = double __attribute__((vector_size(32)));
 using Int4x64 = std::int64_t __attribute__((vector_size(32)));
+constexpr Int8x32 kLanes = {0, 1, 2, 3, 4, 5, 6, 7};
 
 // The centres that may be the nearest of something, in ascending order of their number. In single
 // precision, which only rules out; the double-precision centres decide.
 struct Candidates {
   std::size_t size = 0;
-  std::array<std::uint8_t, kMaxColors> id;
+  std::array<std::int32_t, kMaxColors> id;
   alignas(32) std::array<std::array<float, kMaxColors>, 4> at;
   alignas(32) std::array<float, kMaxColors> offset;
 
@@ -42,25 +43,59 @@ inline void load(Vector& v, const T* p) {
   std::memcpy(&v, p, sizeof v);
 }
 
-// Where the least of some numbers is, seen vector by vector.
-struct Least {
-  Float8 least = Float8{} + std::numeric_limits<float>::infinity();
-  Int8x32 where{}, position = {0, 1, 2, 3, 4, 5, 6, 7};
-
+// Where about the least of some numbers is, none of them below 0, seen vector by vector: their order is that of their
+// bits, of which the last eight make room for the position.
+class Least {
+ public:
   CHROMAPRESS_INLINE void see(const Float8& here) {
-    const Int8x32 closer = here < least;
-    where = closer ? position : where;
-    least = closer ? here : least;
-    position += static_cast<std::int32_t>(kFloatLanes);
+    constexpr std::int32_t kPlaces = 0xff;
+    static_assert(kMaxColors == kPlaces + 1);
+    Int8x32 bits;
+    std::memcpy(&bits, &here, sizeof bits);
+    bits = (bits & ~kPlaces) | position_;
+    least_ = bits < least_ ? bits : least_;
+    position_ += static_cast<std::int32_t>(kFloatLanes);
   }
   [[nodiscard]] CHROMAPRESS_INLINE std::size_t place() const {
-    std::size_t lane_of_least = 0;
-    for (std::size_t lane = 1; lane < kFloatLanes; ++lane) {
-      if (least[lane] < least[lane_of_least]) lane_of_least = lane;
-    }
-    return static_cast<std::size_t>(where[lane_of_least]);
+    Int8x32 least = least_;
+    const auto halve = [&least](const Int8x32& other) { least = other < least ? other : least; };
+    halve(__builtin_shuffle(least, Int8x32{4, 5, 6, 7, 0, 1, 2, 3}));
+    halve(__builtin_shuffle(least, Int8x32{2, 3, 0, 1, 6, 7, 4, 5}));
+    halve(__builtin_shuffle(least, Int8x32{1, 0, 3, 2, 5, 4, 7, 6}));
+    return static_cast<std::size_t>(least[0] & 0xff);
   }
+
+ private:
+  Int8x32 least_ = Int8x32{} + std::numeric_limits<std::int32_t>::max();
+  Int8x32 position_ = kLanes;
 };
+
+// The positions of the bits that are set, for each byte, in ascending order from the lowest byte on.
+constexpr std::array<std::uint64_t, 256> kPositions = [] {
+  std::array<std::uint64_t, 256> positions{};
+  for (std::size_t bits = 0; bits < positions.size(); ++bits) {
+    unsigned shift = 0;
+    for (std::uint64_t position = 0; position < 8; ++position) {
+      if ((bits >> position & 1) == 0) continue;
+      positions[bits] |= position << shift;
+      shift += 8;
+    }
+  }
+  return positions;
+}();
+
+// Appends the numbers of the lanes that are kept to what has room for all; `first` is that of the first lane.
+CHROMAPRESS_INLINE void append(const Int8x32& keep, std::size_t first, std::uint8_t* kept, std::size_t& size) {
+  constexpr std::uint64_t kEach = 0x0101010101010101;
+  Int8x32 mask = keep & Int8x32{1, 2, 4, 8, 16, 32, 64, 128};
+  mask |= __builtin_shuffle(mask, Int8x32{4, 5, 6, 7, 0, 1, 2, 3});
+  mask |= __builtin_shuffle(mask, Int8x32{2, 3, 0, 1, 6, 7, 4, 5});
+  mask |= __builtin_shuffle(mask, Int8x32{1, 0, 3, 2, 5, 4, 7, 6});
+  const auto bits = static_cast<std::uint32_t>(mask[0]);
+  const std::uint64_t positions = kPositions[bits] + first * kEach;
+  std::memcpy(kept + size, &positions, sizeof positions);
+  size += static_cast<std::size_t>(std::popcount(bits));
+}
 
 // Keeps the candidates that some point of the box may be nearest to. With m the middle of the box, h its half extents
 // and c* the candidate nearest to m, any x = m + t in the box has
@@ -117,11 +152,8 @@ CHROMAPRESS_INLINE std::size_t rule_out_in(const Box& box, const Candidates& fro
     const Float8 margin = 4e-5f * (own + 1.0f);
     Int8x32 keep = own - distance[best] - (reach + reach) <= margin;
     if (runner_up) keep |= own - distance[rival] - (rival_reach + rival_reach) <= margin;
-    const std::size_t lanes = std::min(kFloatLanes, from.size - i);
-    for (std::size_t lane = 0; lane < lanes; ++lane) {
-      kept[size] = static_cast<std::uint8_t>(i + lane);
-      size += static_cast<std::size_t>(keep[lane] & 1);
-    }
+    if (from.size - i < kFloatLanes) keep &= kLanes < static_cast<std::int32_t>(from.size - i);
+    append(keep, i, kept, size);
   }
   return size;
 }
@@ -139,68 +171,113 @@ std::size_t rule_out_but_two(const Box& box, bool opaque, const Candidates& from
 
 using Columns = std::array<std::vector<double>, 4>;
 
+// Some colours to be labelled, of those up to `limit` that the same thread labels in ascending order: what is written
+// behind `end` is written again.
+struct Run {
+  std::size_t begin, end, limit;
+
+  CHROMAPRESS_INLINE void write(std::uint64_t eight, std::size_t at, std::uint8_t* labels) const {
+    if (at + sizeof eight <= limit) {
+      std::memcpy(labels + at, &eight, sizeof eight);
+    } else {
+      for (; at < end; ++at, eight >>= 8) labels[at] = static_cast<std::uint8_t>(eight);
+    }
+  }
+};
+
 template <std::size_t D>
-CHROMAPRESS_INLINE void label_in(const Columns& columns, std::size_t begin, std::size_t end,
-                                 std::span<const Centre> centres, const std::uint8_t* ids, std::size_t count,
-                                 std::uint8_t* labels) {
-  for (std::size_t i = begin; i < end; i += kDoubleLanes) {
-    std::array<Double4, D> x;
-    for (std::size_t d = 0; d < D; ++d) load(x[d], &columns[d][i]);
-    Double4 least = Double4{} + std::numeric_limits<double>::infinity();
-    Int4x64 nearest{};
+CHROMAPRESS_INLINE void label_in(const Columns& columns, const Run& run, std::span<const Centre> centres,
+                                 const std::uint8_t* ids, std::size_t count, std::uint8_t* labels) {
+  static_assert(2 * kDoubleLanes == sizeof(std::uint64_t) && std::endian::native == std::endian::little);
+  for (std::size_t i = run.begin; i < run.end; i += 2 * kDoubleLanes) {
+    std::array<std::array<Double4, D>, 2> x;
+#pragma GCC unroll 4
+    for (std::size_t d = 0; d < D; ++d) {
+      load(x[0][d], &columns[d][i]);
+      load(x[1][d], &columns[d][i + kDoubleLanes]);
+    }
+    std::array<Double4, 2> least;
+    least[0] = least[1] = Double4{} + std::numeric_limits<double>::infinity();
+    std::array<Int4x64, 2> nearest{};
     for (std::size_t c = 0; c < count; ++c) {
       const Centre& centre = centres[ids[c]];
-      Double4 distance{};
-      for (std::size_t d = 0; d < D; ++d) distance += (x[d] - centre.at[d]) * (x[d] - centre.at[d]);
-      distance += centre.offset;
-      const Int4x64 closer = distance < least;
-      least = closer ? distance : least;
-      nearest = closer ? Int4x64{} + ids[c] : nearest;
+#pragma GCC unroll 2
+      for (std::size_t half = 0; half < 2; ++half) {
+        Double4 distance = (x[half][0] - centre.at[0]) * (x[half][0] - centre.at[0]);
+#pragma GCC unroll 4
+        for (std::size_t d = 1; d < D; ++d) distance += (x[half][d] - centre.at[d]) * (x[half][d] - centre.at[d]);
+        distance += centre.offset;
+        const Int4x64 closer = distance < least[half];
+        least[half] = closer ? distance : least[half];
+        nearest[half] = closer ? Int4x64{} + ids[c] : nearest[half];
+      }
     }
-    const std::size_t lanes = std::min(kDoubleLanes, end - i);
-    for (std::size_t lane = 0; lane < lanes; ++lane) labels[i + lane] = static_cast<std::uint8_t>(nearest[lane]);
+    Int4x64 eight = nearest[0] << Int4x64{0, 8, 16, 24} | nearest[1] << Int4x64{32, 40, 48, 56};
+    eight |= __builtin_shuffle(eight, Int4x64{2, 3, 0, 1});
+    run.write(static_cast<std::uint64_t>(eight[0] | eight[1]), i, labels);
   }
 }
 
 // The nearest candidate of each of some points: labels[i] for columns[.][i].
 CHROMAPRESS_DISPATCH
-void label(const Columns& columns, std::size_t begin, std::size_t end, bool opaque, std::span<const Centre> centres,
+void label(const Columns& columns, const Run& run, bool opaque, std::span<const Centre> centres,
            const std::uint8_t* ids, std::size_t count, std::uint8_t* labels) {
   if (opaque) {
-    label_in<3>(columns, begin, end, centres, ids, count, labels);
+    label_in<3>(columns, run, centres, ids, count, labels);
   } else {
-    label_in<4>(columns, begin, end, centres, ids, count, labels);
+    label_in<4>(columns, run, centres, ids, count, labels);
   }
 }
 
 template <std::size_t D>
-CHROMAPRESS_INLINE void label_points_in(const std::array<std::vector<float>, 4>& columns, std::size_t begin,
-                                        std::size_t end, const Candidates& candidates, std::uint8_t* labels) {
-  for (std::size_t i = begin; i < end; i += kFloatLanes) {
-    std::array<Float8, D> x;
-    for (std::size_t d = 0; d < D; ++d) load(x[d], &columns[d][i]);
-    Float8 least = Float8{} + std::numeric_limits<float>::infinity();
-    Int8x32 nearest{};
-    for (std::size_t c = 0; c < candidates.size; ++c) {
-      Float8 distance{};
-      for (std::size_t d = 0; d < D; ++d) distance += (x[d] - candidates.at[d][c]) * (x[d] - candidates.at[d][c]);
-      const Int8x32 closer = distance < least;
-      least = closer ? distance : least;
-      nearest = closer ? Int8x32{} + candidates.id[c] : nearest;
+CHROMAPRESS_INLINE void label_points_in(const std::array<std::vector<float>, 4>& columns, const Run& run,
+                                        const Candidates& candidates, std::uint8_t* labels) {
+  static_assert(kFloatLanes == sizeof(std::uint64_t));
+  for (std::size_t i = run.begin; i < run.end; i += 2 * kFloatLanes) {
+    std::array<std::array<Float8, D>, 2> x;
+#pragma GCC unroll 4
+    for (std::size_t d = 0; d < D; ++d) {
+      load(x[0][d], &columns[d][i]);
+      load(x[1][d], &columns[d][i + kFloatLanes]);
     }
-    const std::size_t lanes = std::min(kFloatLanes, end - i);
-    for (std::size_t lane = 0; lane < lanes; ++lane) labels[i + lane] = static_cast<std::uint8_t>(nearest[lane]);
+    std::array<Float8, 2> least;
+    least[0] = least[1] = Float8{} + std::numeric_limits<float>::infinity();
+    std::array<Int8x32, 2> nearest{};
+    for (std::size_t c = 0; c < candidates.size; ++c) {
+#pragma GCC unroll 2
+      for (std::size_t half = 0; half < 2; ++half) {
+        Float8 distance = (x[half][0] - candidates.at[0][c]) * (x[half][0] - candidates.at[0][c]);
+#pragma GCC unroll 4
+        for (std::size_t d = 1; d < D; ++d) {
+          distance += (x[half][d] - candidates.at[d][c]) * (x[half][d] - candidates.at[d][c]);
+        }
+        const Int8x32 closer = distance < least[half];
+        least[half] = closer ? distance : least[half];
+        nearest[half] = closer ? Int8x32{} + candidates.id[c] : nearest[half];
+      }
+    }
+    // Four of each half in the low bytes of four lanes, and the other four.
+    Int8x32 fours = nearest[0] << Int8x32{0, 8, 16, 24, 0, 8, 16, 24};
+    Int8x32 others = nearest[1] << Int8x32{0, 8, 16, 24, 0, 8, 16, 24};
+    fours |= __builtin_shuffle(fours, Int8x32{1, 0, 3, 2, 5, 4, 7, 6});
+    others |= __builtin_shuffle(others, Int8x32{1, 0, 3, 2, 5, 4, 7, 6});
+    fours = __builtin_shuffle(fours, others, Int8x32{0, 4, 8, 12, 0, 4, 8, 12}) |
+            __builtin_shuffle(fours, others, Int8x32{2, 6, 10, 14, 2, 6, 10, 14});
+    std::array<std::uint64_t, 2> eights;
+    std::memcpy(eights.data(), &fours, sizeof eights);
+    run.write(eights[0], i, labels);
+    if (i + kFloatLanes < run.end) run.write(eights[1], i + kFloatLanes, labels);
   }
 }
 
 // As label(), in single precision; centres have no offset here.
 CHROMAPRESS_DISPATCH
-void label_points(const std::array<std::vector<float>, 4>& columns, std::size_t begin, std::size_t end, bool opaque,
+void label_points(const std::array<std::vector<float>, 4>& columns, const Run& run, bool opaque,
                   const Candidates& candidates, std::uint8_t* labels) {
   if (opaque) {
-    label_points_in<3>(columns, begin, end, candidates, labels);
+    label_points_in<3>(columns, run, candidates, labels);
   } else {
-    label_points_in<4>(columns, begin, end, candidates, labels);
+    label_points_in<4>(columns, run, candidates, labels);
   }
 }
 
@@ -244,7 +321,7 @@ void take_visible(std::span<const Centre> centres, Kind kind, Candidates& all) {
   all.size = 0;
   for (std::size_t c = 0; c < centres.size(); ++c) {
     if (!may_become(kind, centres[c].kind)) continue;
-    all.id[all.size] = static_cast<std::uint8_t>(c);
+    all.id[all.size] = static_cast<std::int32_t>(c);
     for (std::size_t d = 0; d < 4; ++d) all.at[d][all.size] = static_cast<float>(centres[c].at[d]);
     all.offset[all.size++] = static_cast<float>(centres[c].offset);
   }
@@ -290,13 +367,14 @@ void walk(const BoxTree& tree, std::span<const Centre> centres, GroupRange range
   for_each_group(tree.groups, tree.kinds, centres, range, [&](std::size_t g, bool opaque, const Candidates& of_group) {
     const Box& group = tree.groups[g];
     if (of_group.size == 1) {
-      whole(group, tree.leaves[group.begin].begin, tree.leaves[group.end - 1].end, of_group.id[0]);
+      whole(group, tree.leaves[group.begin].begin, tree.leaves[group.end - 1].end,
+            static_cast<std::uint8_t>(of_group.id[0]));
       return;
     }
     for (std::size_t l = group.begin; l < group.end; ++l) {
       const Box& leaf = tree.leaves[l];
       const std::size_t count = rule_out(leaf, opaque, of_group, kept.data());
-      for (std::size_t i = 0; i < count; ++i) kept[i] = of_group.id[kept[i]];
+      for (std::size_t i = 0; i < count; ++i) kept[i] = static_cast<std::uint8_t>(of_group.id[kept[i]]);
       if (count == 1) {
         whole(leaf, leaf.begin, leaf.end, kept[0]);
       } else {
@@ -304,6 +382,12 @@ void walk(const BoxTree& tree, std::span<const Centre> centres, GroupRange range
       }
     }
   });
+}
+
+// Of the colours of a part, where the last ends.
+std::size_t end_of_part(const BoxTree& tree, std::size_t part) {
+  const GroupRange& groups = tree.parts[part];
+  return groups.begin == groups.end ? 0 : tree.leaves[tree.groups[groups.end - 1].end - 1].end;
 }
 
 }  // namespace
@@ -319,6 +403,7 @@ Clusters nearest_clusters(const BoxTree& tree, std::span<const Centre> centres) 
   std::vector<std::uint8_t> labels(tree.size());
   std::vector<std::vector<Totals>> totals(tree.parts.size());
   (*tree.team)(tree.parts.size(), [&](std::size_t part) {
+    const std::size_t limit = end_of_part(tree, part);
     std::vector<Totals>& sums = totals[part];
     sums.resize(centres.size());
     walk(
@@ -328,7 +413,7 @@ Clusters nearest_clusters(const BoxTree& tree, std::span<const Centre> centres) 
           sums[centre].add(box.totals);
         },
         [&](std::size_t begin, std::size_t end, bool opaque, const std::uint8_t* ids, std::size_t count) {
-          label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
+          label(tree.x, {begin, end, limit}, opaque, centres, ids, count, labels.data());
           for (std::size_t i = begin; i < end; ++i) sums[labels[i]].add(tree.weight[i], tree.point(i));
         });
   });
@@ -341,13 +426,14 @@ Clusters nearest_clusters(const BoxTree& tree, std::span<const Centre> centres) 
 std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres) {
   std::vector<std::uint8_t> labels(tree.size());
   (*tree.team)(tree.parts.size(), [&](std::size_t part) {
+    const std::size_t limit = end_of_part(tree, part);
     walk(
         tree, centres, tree.parts[part],
         [&](const Box&, std::size_t begin, std::size_t end, std::uint8_t centre) {
           std::memset(&labels[begin], centre, end - begin);
         },
         [&](std::size_t begin, std::size_t end, bool opaque, const std::uint8_t* ids, std::size_t count) {
-          label(tree.x, begin, end, opaque, centres, ids, count, labels.data());
+          label(tree.x, {begin, end, limit}, opaque, centres, ids, count, labels.data());
         });
   });
   return labels;
@@ -371,7 +457,7 @@ std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> 
       for (std::size_t l = group.begin; l < group.end; ++l) {
         const Box& leaf = tree.leaves[l];
         const std::size_t count = rule_out_but_two(leaf, opaque, of_group, kept.data());
-        for (std::size_t i = 0; i < count; ++i) kept[i] = of_group.id[kept[i]];
+        for (std::size_t i = 0; i < count; ++i) kept[i] = static_cast<std::uint8_t>(of_group.id[kept[i]]);
         least_of_others(tree.x, leaf.begin, leaf.end, opaque, centres, kept.data(), count, own.data(), least.data());
       }
     }
@@ -381,10 +467,12 @@ std::vector<double> nearest_others(const BoxTree& tree, std::span<const Centre> 
 
 void nearest_to_points(const Points& points, const GroupRange& part, std::span<const Centre> centres,
                        std::span<std::uint8_t> labels) {
+  if (part.begin == part.end) return;
+  const std::size_t limit = points.groups[part.end - 1].end;
   for_each_group(points.groups, points.kinds, centres, part,
                  [&](std::size_t g, bool opaque, const Candidates& of_group) {
                    const Box& group = points.groups[g];
-                   label_points(points.mean, group.begin, group.end, opaque, of_group, labels.data());
+                   label_points(points.mean, {group.begin, group.end, limit}, opaque, of_group, labels.data());
                  });
 }
 
