@@ -58,9 +58,9 @@ constexpr std::size_t slab_number(std::uint32_t place) { return place / kCellCol
 
 // The cells of one red, of which the first table that has a cell has the sum of all, up to overflows.
 struct CellCounts::Slab {
-  std::vector<Cell> cells;                                       // by g, then b
-  std::array<std::uint16_t, kSide * kAcross * kSide> colors_{};  // of each red and green
-  std::size_t size = 0;                                          // colours
+  std::vector<Cell> cells;                                         // by g, then b
+  std::array<std::uint16_t, kSide * kAcross * kSide> row_sizes{};  // of each red and green
+  std::size_t size = 0;                                            // colours
 
   void list(std::size_t r, Rgba* colors, std::int64_t* counts, std::span<const CellCounts> tables) const;
 };
@@ -125,7 +125,7 @@ CellCounts::Slab CellCounts::slab_of(std::span<CellCounts> tables, std::size_t r
                         occurring_rows(sum)};
       for_each_row(of_all, [&](std::size_t red, std::size_t green, std::uint64_t counts) {
         const std::uint64_t colors = occurring(counts);
-        slab.colors_[row_number(red, green)] += static_cast<std::uint16_t>(colors);
+        slab.row_sizes[row_number(red, green)] += static_cast<std::uint16_t>(colors);
         slab.size += colors;
       });
       slab.cells.push_back(of_all);
@@ -139,7 +139,7 @@ void CellCounts::Slab::list(std::size_t r, Rgba* colors, std::int64_t* counts,
                             std::span<const CellCounts> tables) const {
   // Where the next colour of each red and green goes: with the cells' blues ascending, that is the order.
   std::array<std::uint32_t, kSide * kAcross * kSide> next;
-  std::exclusive_scan(colors_.begin(), colors_.end(), next.begin(), std::uint32_t{0});
+  std::exclusive_scan(row_sizes.begin(), row_sizes.end(), next.begin(), std::uint32_t{0});
   for (const Cell& cell : cells) {
     for_each_row(cell, [&](std::size_t red, std::size_t green, std::uint64_t left) {
       const auto key = static_cast<std::uint32_t>(((r * kSide + red) << 24) | (green << 16) | (cell.b << 8) | 255);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #include "dispatch.hpp"
 
@@ -36,31 +37,51 @@ void excess(const std::int32_t* r, const std::int32_t* g, const std::int32_t* b,
 
 using Int8x32 = std::int32_t __attribute__((vector_size(32)));
 
+// The low bytes of four vectors, one after the other.
+CHROMAPRESS_INLINE void write_low_bytes(const Int8x32* four, std::uint8_t* out) {
+  using Bytes = std::uint8_t __attribute__((vector_size(32)));
+  // In each lane a byte of each vector, then turned about.
+  Int8x32 lanes = (four[0] & 255) | (four[1] & 255) << 8 | (four[2] & 255) << 16 | four[3] << 24;
+  Bytes bytes;
+  std::memcpy(&bytes, &lanes, sizeof bytes);
+  bytes = __builtin_shuffle(bytes, Bytes{0,  4,  8,  12, 1,  5,  9,  13, 2,  6,  10, 14, 3,  7,  11, 15,  //
+                                         16, 20, 24, 28, 17, 21, 25, 29, 18, 22, 26, 30, 19, 23, 27, 31});
+  std::memcpy(&lanes, &bytes, sizeof lanes);
+  lanes = __builtin_shuffle(lanes, Int8x32{0, 4, 1, 5, 2, 6, 3, 7});
+  std::memcpy(out, &lanes, sizeof lanes);
+}
+
 // The numbers of the entries nearest to the 8^3 colours from `low` on, of equal distances the least number. Of
 // |low + t - c|^2, with c' = c - low, only |c'|^2 - 2 t c' depends on c; the number is in the lower bits.
 CHROMAPRESS_DISPATCH
 void fill_cell(const std::int32_t* r, const std::int32_t* g, const std::int32_t* b, const std::uint8_t* number,
                std::size_t count, std::array<std::int32_t, 3> low, std::uint8_t* out) {
-  constexpr std::int32_t kNumbers = 256;
-  struct Plane {
-    std::int32_t r, g;
+  constexpr std::int32_t kNumbers = 256, kSide = 8;
+  struct Entry {
     Int8x32 along_b;
+    std::int32_t step_r, step_g;
   };
-  std::array<Plane, kMaxColors> planes;
+  std::array<Entry, kMaxColors> entries;
   for (std::size_t i = 0; i < count; ++i) {
     const std::int32_t dr = r[i] - low[0], dg = g[i] - low[1], db = b[i] - low[2];
-    planes[i].r = -2 * kNumbers * dr;
-    planes[i].g = -2 * kNumbers * dg;
     const std::int32_t base = (dr * dr + dg * dg + db * db) * kNumbers + number[i], step = -2 * kNumbers * db;
-    for (std::int32_t lane = 0; lane < 8; ++lane) planes[i].along_b[lane] = base + lane * step;
+    entries[i] = {base + step * Int8x32{0, 1, 2, 3, 4, 5, 6, 7}, -2 * kNumbers * dr, -2 * kNumbers * dg};
   }
-  for (std::int32_t row = 0; row < 64; ++row) {
-    Int8x32 least = Int8x32{} + INT32_MAX;
+  for (std::int32_t red = 0; red < kSide; ++red) {
+    std::array<Int8x32, kSide> least;
+#pragma GCC unroll 8
+    for (Int8x32& of_green : least) of_green = Int8x32{} + INT32_MAX;
     for (std::size_t i = 0; i < count; ++i) {
-      const Int8x32 here = planes[i].along_b + ((row >> 3) * planes[i].r + (row & 7) * planes[i].g);
-      least = here < least ? here : least;
+      Int8x32 here = entries[i].along_b + red * entries[i].step_r;
+#pragma GCC unroll 8
+      for (Int8x32& of_green : least) {
+        of_green = here < of_green ? here : of_green;
+        here += entries[i].step_g;
+      }
     }
-    for (std::int32_t lane = 0; lane < 8; ++lane) *out++ = static_cast<std::uint8_t>(least[lane] & (kNumbers - 1));
+    for (std::size_t green = 0; green < kSide; green += 4, out += 32) {
+      write_low_bytes(&least[green], out);
+    }
   }
 }
 
