@@ -4,8 +4,14 @@
 #include <array>
 #include <atomic>
 #include <cmath>
+#include <cstring>
+#include <limits>
+#include <optional>
 #include <span>
 #include <tuple>
+#include <utility>
+
+#include "dispatch.hpp"
 
 namespace chromapress {
 namespace {
@@ -74,19 +80,71 @@ Split best_split(const Moments& moments, std::size_t cluster, Kind kind) {
   return split;
 }
 
+constexpr std::size_t kLanes = 4;
+using Double4 = double __attribute__((vector_size(32)));
+using Int4x64 = std::int64_t __attribute__((vector_size(32)));
+
+// Clusters as columns, padded to whole vectors. Those that nobody may be merged with weigh nothing.
+struct Columns {
+  std::array<std::array<double, kMaxColors>, 4> at;
+  std::array<double, kMaxColors> weight;
+};
+
+// The first of the clusters with which merging `own` costs least, and what it costs: infinity where there is none.
+CHROMAPRESS_DISPATCH
+std::pair<std::size_t, double> cheapest(const Columns& clusters, std::size_t count, const Point& centre, double weight,
+                                        std::size_t own) {
+  constexpr double kNone = std::numeric_limits<double>::infinity();
+  Double4 least = Double4{} + kNone;
+  Int4x64 place = {0, 1, 2, 3}, where = place;
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    Double4 other, square{};
+    std::memcpy(&other, &clusters.weight[i], sizeof other);
+#pragma GCC unroll 4
+    for (std::size_t d = 0; d < 4; ++d) {
+      Double4 at;
+      std::memcpy(&at, &clusters.at[d][i], sizeof at);
+      square += (at - centre[d]) * (at - centre[d]);
+    }
+    const Double4 cost = weight * other / (weight + other) * square;
+    const Int4x64 better = (cost < least) & (other > 0.0) & (place != static_cast<std::int64_t>(own));
+    least = better ? cost : least;
+    where = better ? place : where;
+    place += static_cast<std::int64_t>(kLanes);
+  }
+  std::pair<std::size_t, double> best{0, kNone};
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    const auto i = static_cast<std::size_t>(where[lane]);
+    if (least[lane] < best.second || (least[lane] == best.second && i < best.first)) best = {i, least[lane]};
+  }
+  return best;
+}
+
+Columns columns_for(Kind kind, std::span<const Centre> centres, std::span<const Moments> moments) {
+  Columns clusters{};
+  for (std::size_t i = 0; i < centres.size(); ++i) {
+    for (std::size_t d = 0; d < 4; ++d) clusters.at[d][i] = centres[i].at[d];
+    clusters.weight[i] = may_become(kind, centres[i].kind) ? moments[i].totals.weight : 0;
+  }
+  return clusters;
+}
+
 std::vector<Merge> cheapest_merges(std::span<const Centre> centres, std::span<const Moments> moments,
                                    std::size_t first) {
+  const std::size_t count = centres.size() - first;
+  std::array<std::optional<Columns>, kKinds> to_choose_from;  // for a cluster of each kind
   std::vector<Merge> merges;
-  for (std::size_t j = first; j < centres.size(); ++j) {
-    const double own = moments[j].totals.weight;
-    Merge best{j, j, own > 0 ? -1.0 : 0.0};  // a cluster without boxes is free already
-    for (std::size_t i = first; own > 0 && i < centres.size(); ++i) {
-      const double other = moments[i].totals.weight;
-      if (i == j || !(other > 0) || !may_become(centres[j].kind, centres[i].kind)) continue;
-      const double cost = own * other / (own + other) * squared_distance(centres[i].at, centres[j].at);
-      if (best.cost < 0 || cost < best.cost) best = {i, j, cost};
+  for (std::size_t j = 0; j < count; ++j) {
+    const Centre& centre = centres[first + j];
+    const double own = moments[first + j].totals.weight;
+    if (!(own > 0)) {  // a cluster without boxes is free already
+      merges.push_back({first + j, first + j, 0});
+      continue;
     }
-    if (best.cost >= 0) merges.push_back(best);
+    auto& clusters = to_choose_from[static_cast<std::size_t>(centre.kind)];
+    if (!clusters) clusters = columns_for(centre.kind, centres.subspan(first), moments.subspan(first));
+    const auto [i, cost] = cheapest(*clusters, count, centre.at, own, j);
+    if (cost < std::numeric_limits<double>::infinity()) merges.push_back({first + i, first + j, cost});
   }
   return merges;
 }
