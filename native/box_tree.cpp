@@ -23,7 +23,7 @@ constexpr double kOklabOffset = 80;
 // are opaque, their alpha is left out and the key is short enough to be sorted at once.
 struct Keys {
   std::size_t dimensions = 4;
-  std::vector<std::uint32_t> of;
+  UnsetVector<std::uint32_t> of;
 
   [[nodiscard]] unsigned group_shift() const { return static_cast<unsigned>(dimensions) * kBoxBits; }
   [[nodiscard]] unsigned kind_shift() const { return static_cast<unsigned>(dimensions) * kCellBits; }
@@ -50,11 +50,12 @@ std::uint32_t cell_key(Rgba c) {
 }
 
 // The positions of the keys, in the order of the keys: a stable counting sort by digits.
-std::vector<std::uint32_t> sorted_positions(const std::vector<std::uint32_t>& keys, unsigned bits) {
+UnsetVector<std::uint32_t> sorted_positions(const UnsetVector<std::uint32_t>& keys, unsigned bits) {
   constexpr unsigned kMostBits = 15;
   const unsigned passes = (bits + kMostBits - 1) / kMostBits, digit = (bits + passes - 1) / passes;
   const std::uint32_t mask = (1u << digit) - 1;
-  std::vector<std::uint32_t> order(keys.size()), sorted(keys.size()), starts;
+  UnsetVector<std::uint32_t> order(keys.size()), sorted(keys.size());
+  std::vector<std::uint32_t> starts;
   std::iota(order.begin(), order.end(), 0u);
   for (unsigned pass = 0; pass < passes; ++pass) {
     const unsigned shift = pass * digit;
@@ -253,7 +254,7 @@ BoxTree build_box_tree(const HistogramView& view, ColorSpace space, std::size_t 
   const bool is_srgb = space == ColorSpace::srgb;
   std::vector<Point> converted(is_srgb ? 0 : n);  // sRGB is quicker computed twice than stored
   const auto point = [&](std::size_t i) { return is_srgb ? premultiply(view.colors[i]) : converted[i]; };
-  Keys keys{.dimensions = 3, .of = std::vector<std::uint32_t>(n)};
+  Keys keys{.dimensions = 3, .of = UnsetVector<std::uint32_t>(n)};
   if (std::any_of(view.colors.begin(), view.colors.end(), [](Rgba c) { return c.a != 255; })) keys.dimensions = 4;
   in_parts(n, [&](std::size_t begin, std::size_t end) {
     const double offset = is_srgb ? 0 : kOklabOffset;
@@ -281,7 +282,10 @@ BoxTree build_box_tree(const HistogramView& view, ColorSpace space, std::size_t 
   for (const auto& of_part : of_parts) begins.insert(begins.end(), of_part.begin(), of_part.end());
   begins.push_back(static_cast<std::uint32_t>(n));
   tree.leaves.resize(begins.size() - 1);
-  for (auto& column : tree.x) column.resize(n + kVectorPadding);
+  for (auto& column : tree.x) {
+    column.resize(n + kVectorPadding);
+    std::fill(column.begin() + static_cast<std::ptrdiff_t>(n), column.end(), 0.0);
+  }
   tree.weight.resize(n);
   in_parts(tree.leaves.size(), [&](std::size_t first, std::size_t last) {
     for (std::size_t l = first; l < last; ++l) {

@@ -12,6 +12,7 @@
 
 #include "histogram.hpp"
 #include "parallel.hpp"
+#include "unset_vector.hpp"
 
 namespace chromapress {
 
@@ -44,9 +45,9 @@ struct GroupRange {
 
 struct BoxTree {
   ColorSpace space = ColorSpace::srgb;
-  std::array<std::vector<double>, 4> x;  // coordinates in `space`, in the tree's order, padded for vector loads
-  std::vector<double> weight;
-  std::vector<std::uint32_t> order;  // position in the histogram
+  std::array<UnsetVector<double>, 4> x;  // coordinates in `space`, in the tree's order, padded for vector loads
+  UnsetVector<double> weight;
+  UnsetVector<std::uint32_t> order;  // position in the histogram
   std::vector<Box> leaves;           // runs of colours
   std::vector<Box> groups;           // runs of leaves
   std::array<Box, kKinds> kinds;     // runs of groups

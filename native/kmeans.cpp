@@ -58,8 +58,14 @@ std::size_t kinds_in(const HistogramView& histogram) {
   return static_cast<std::size_t>(std::count(seen.begin(), seen.end(), true));
 }
 
-void require_movable(const HistogramView& rest, std::size_t movable) {
-  require(kinds_in(rest) <= movable, "k is too small: transparent, translucent and opaque colors need a centre each");
+std::size_t kinds_in(const BoxTree& tree) {
+  std::size_t kinds = 0;
+  for (std::size_t kind = 0; kind < kKinds; ++kind) kinds += tree.has(static_cast<Kind>(kind)) ? 1 : 0;
+  return kinds;
+}
+
+void require_movable(std::size_t kinds, std::size_t movable) {
+  require(kinds <= movable, "k is too small: transparent, translucent and opaque colors need a centre each");
 }
 
 // `weighted_square`: the sum of weight * |x|^2 over the colours.
@@ -159,8 +165,9 @@ std::vector<Centre> KMeans::start() const {
   } else if (!options_.start.empty()) {
     for (const Point& p : options_.start.subspan(fixed)) centres.push_back(centre_of(p, options_.space));
   } else if (movable > 0) {
-    require_movable(rest, movable);
-    const std::vector<Centre> cut = wu_centres(fixed == 0 ? tree_ : build_box_tree(rest, options_.space), movable);
+    require_movable(fixed == 0 ? kinds_in(tree_) : kinds_in(rest), movable);
+    const std::vector<Centre> cut =
+        fixed == 0 ? wu_centres(tree_, movable) : wu_centres(build_box_tree(rest, options_.space), movable);
     centres.insert(centres.end(), cut.begin(), cut.end());
   }
   check_kinds(tree_, centres);
@@ -193,7 +200,7 @@ KMeans::Result KMeans::cluster() const {
 KMeans::Result KMeans::cluster_quickly(std::vector<Centre> centres, const Points& coarse) const {
   const std::size_t fixed = options_.protected_colors.size();
   if (centres.size() > fixed) {
-    require_movable(fixed == 0 ? view_ : HistogramView{unprotected_.colors, unprotected_.counts},
+    require_movable(fixed == 0 ? kinds_in(tree_) : kinds_in({unprotected_.colors, unprotected_.counts}),
                     centres.size() - fixed);
   }
   check_kinds(tree_, centres);

@@ -169,7 +169,7 @@ std::size_t rule_out_but_two(const Box& box, bool opaque, const Candidates& from
   return opaque ? rule_out_in<3>(box, from, true, kept) : rule_out_in<4>(box, from, true, kept);
 }
 
-using Columns = std::array<std::vector<double>, 4>;
+using Columns = std::array<UnsetVector<double>, 4>;
 
 // Some colours to be labelled, of those up to `limit` that the same thread labels in ascending order: what is written
 // behind `end` is written again.
