@@ -28,7 +28,8 @@ Indexed compact(const IndexMap& map, std::span<const Rgba> palette) {
       if (at == result.palette.end()) result.palette.push_back(palette[i]);
     }
   }
-  result.indices.resize(map.indices.size());
+  result.indices.assign(map.indices.begin(), map.indices.end());
+  if (std::equal(palette.begin(), palette.end(), result.palette.begin(), result.palette.end())) return result;
   std::transform(map.indices.begin(), map.indices.end(), result.indices.begin(),
                  [&number](std::uint8_t i) { return number[i]; });
   return result;

@@ -83,12 +83,17 @@ std::vector<std::uint8_t> pack(std::span<const std::uint8_t> indices, std::size_
     for (const std::uint8_t i : indices) at = std::copy_n(samples[i].begin(), n, at);
     return packed;
   }
-  const std::size_t per_byte = 8 / format.depth;
+  const std::size_t per_byte = 8 / format.depth, whole = width / per_byte;
   for (std::size_t y = 0; y < height; ++y) {
-    for (std::size_t x = 0; x < width; ++x) {
-      const auto shift = static_cast<unsigned>(8 - format.depth * (x % per_byte + 1));
-      packed[y * bytes + x / per_byte] |= static_cast<std::uint8_t>(samples[indices[y * width + x]][0] << shift);
-    }
+    const std::uint8_t* from = &indices[y * width];
+    std::uint8_t* to = &packed[y * bytes];
+    const auto byte_of = [&](std::size_t count) {
+      unsigned byte = 0;
+      for (std::size_t i = 0; i < count; ++i) byte = byte << format.depth | samples[*from++][0];
+      return static_cast<std::uint8_t>(byte << (format.depth * (per_byte - count)));
+    };
+    for (std::size_t i = 0; i < whole; ++i) to[i] = byte_of(per_byte);
+    if (whole < bytes) to[whole] = byte_of(width - whole * per_byte);
   }
   return packed;
 }
