@@ -11,7 +11,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -44,8 +44,6 @@ _SHUFFLE_BYTES: Final = 4 << 20
 # With more parts than this, each costs more than it spares: then they grow, up to what an executor sorts in memory.
 _MANY_PARTITIONS: Final = 200
 _MOST_SHUFFLE_BYTES: Final = 64 << 20
-# The manifest's rows are small, whatever their images are.
-_MANIFEST_ROWS: Final = 4096
 
 _SESSION: Final = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": str(_BATCH_ROWS),
@@ -184,16 +182,14 @@ def configure(spark: SparkSession, run: Run, stage: str) -> None:
     if not spark.sparkContext.getConf().contains(_SHUFFLE_PARTITIONS):  # the Spark connection's word comes first
         cores = spark.sparkContext.defaultParallelism
         # ingest itself shuffles no more than the paths in packs.
-        parts = cores if stage == "ingest" else shuffle_partitions(read_facts(run, "ingest"), cores, stage)
+        parts = cores if stage == "ingest" else shuffle_partitions(read_facts(run, "ingest")["bytes"], cores)
         spark.conf.set(_SHUFFLE_PARTITIONS, parts)
 
 
-def shuffle_partitions(ingested: Mapping[str, int], cores: int, stage: str) -> int:
-    """Into how many parts rows are shuffled, by what ingest tells: of a few images not the usual 200, mostly empty."""
-    if stage == "publish":
-        return max(cores, -(-ingested["images"] // _MANIFEST_ROWS))
-    parts = -(-ingested["bytes"] // _SHUFFLE_BYTES)
-    return max(cores, min(parts, max(_MANY_PARTITIONS, -(-ingested["bytes"] // _MOST_SHUFFLE_BYTES))))
+def shuffle_partitions(landed_bytes: int, cores: int) -> int:
+    """Into how many parts rows are shuffled: of a few images not the usual 200, mostly empty."""
+    parts = -(-landed_bytes // _SHUFFLE_BYTES)
+    return max(cores, min(parts, max(_MANY_PARTITIONS, -(-landed_bytes // _MOST_SHUFFLE_BYTES))))
 
 
 def _resolved(stage: str, args: argparse.Namespace, store: Hdfs, partition: PartitionPaths) -> DatasetConfig:

@@ -6,21 +6,25 @@ A version's name is a digest of what its bytes depend on. Publishing the same ve
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 import PIL
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from catalogue import Catalogue
 from lake import GateError, Run, read_facts, run_stage, stage_facts
 from parts import (
     Row,
@@ -33,11 +37,12 @@ from parts import (
     read_part,
     task_count,
     write_part,
+    write_table,
 )
-from pyspark.sql import DataFrame, SparkSession, Window, functions
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark import SparkFiles
+from pyspark.sql import SparkSession
 
-from chromapress import engine, naming, paths, report
+from chromapress import engine, paths, report
 from chromapress.outcome import Outcome
 from chromapress.paths import STAGES, DatasetPaths, RunPaths, VersionPaths
 from chromapress.press import under_floor
@@ -45,21 +50,28 @@ from chromapress.run_summary import summary
 from chromapress.storage import hdfs
 from chromapress.tables import COMPRESSED, INGESTED, MANIFEST
 
+T = TypeVar("T")
+
 # A packed file is about one HDFS block.
 _PACK_BYTES: Final = 128 << 20
 # A client that closes a file before a DataNode has told the NameNode of it, waits half a second before it asks again.
 _WRITERS: Final = 32
-_MANIFEST_ROW_GROUP: Final = 1024
+# Rows of a row group of the manifest: where it ends depends on the rows alone.
+_ROW_GROUP: Final = 1024
+# Row groups of a part that are read at once: some hundred rows of some kilobytes.
+_READ_AT_ONCE: Final = 4
 
 _PACKED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa.string()), ("content", pa.binary())])
 # What the manifest needs of each stage: everything but pixels and files.
 _SMALL_INGESTED: Final = [name for name in INGESTED.names if name not in ("content", "colors", "counts")]
-_SMALL_SELECTED: Final = ("relative_path", "reason", "curve", "k_by_rule", "flat_colors", "rules_disagree")
-_SMALL_QUANTIZED: Final = ("relative_path", "width", "height", "palette", "cluster_sizes")
-_SMALL_COMPRESSED: Final = [name for name in COMPRESSED.names if name != "encoded"]
+_SMALL: Final = {
+    "select_k": ("relative_path", "reason", "curve", "k_by_rule", "flat_colors", "rules_disagree"),
+    "quantize": ("relative_path", "width", "height", "palette", "cluster_sizes"),
+    "compress": [name for name in COMPRESSED.names if name != "encoded"],
+}
 
-# What Spark sorts, groups and sums by, and where in the stages' tables an image is. All that the manifest tells is in
-# `told`, pickled: as columns, its lists cost the JVM most of a millisecond an image.
+# What the manifest tells of an image, however others are called: pickled in `told`, which nobody reads on the way.
+_TOLD: Final = [name for name in MANIFEST.names if name not in ("published_path", "pack")]
 _ENDED: Final = pa.schema(
     [
         pa.field("relative_path", pa.string()),
@@ -67,34 +79,35 @@ _ENDED: Final = pa.schema(
         pa.field("codec", pa.string()),
         pa.field("published_size_bytes", pa.int64()),
         pa.field("part", pa.int32()),
-        pa.field("position", pa.int32()),
         pa.field("told", pa.binary()),
     ]
 )
-_NAMED: Final = _ENDED.append(pa.field("published_path", pa.string()))
+# What is to be published, and where it is in the stages' tables.
+_NAMED: Final = pa.schema(
+    [
+        pa.field("part", pa.int32()),
+        pa.field("pack", pa.int32()),
+        pa.field("relative_path", pa.string()),
+        pa.field("published_path", pa.string()),
+        pa.field("outcome", pa.string()),
+    ]
+)
 _DIGESTED: Final = ["relative_path", "source_size_bytes", "source_sha256", "pack"]
-_NEW: Final = [str(one) for one in Outcome if one.is_new_file]
 _KEPT: Final = [str(one) for one in Outcome if one.is_kept]
 
-_VERSION: Final = pa.schema([("version", pa.string())])
-_NOTHING: Final = pa.schema([("nothing", pa.bool_())])
 
+def write_ended(spark: SparkSession, run: Run) -> None:
+    """Leave what all stages tell of each image, in the order of their parts: _ENDED."""
+    stages, given_up, parts = run.paths, under_floor(run.config), part_numbers(run)
+    each = -(-len(parts) // task_count(len(parts), spark.sparkContext.defaultParallelism))
+    some = [parts[first : first + each] for first in range(0, len(parts), each)]
 
-def named_images(spark: SparkSession, run: Run) -> DataFrame:
-    """One row for each landed file, unsorted, with what it is published as: _NAMED, and `pack`."""
-    parts, stages, given_up = len(part_numbers(run)), run.paths, under_floor(run.config)
+    def rows(of: range) -> Iterator[Row]:
+        for part in of:
+            for row in ended_rows(part, stages, given_up):
+                yield row | {"part": part, "told": pickle.dumps([row.get(name) for name in _TOLD])}
 
-    def ended(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for part in batch["id"].to_pylist():
-                rows = (
-                    row | {"part": part, "position": position, "told": pickle.dumps(row)}
-                    for position, row in enumerate(ended_rows(part, stages, given_up))
-                )
-                yield from in_batches(rows, _ENDED)
-
-    numbers = spark.range(0, parts, 1, parts)
-    return named(numbers.mapInArrow(ended, from_arrow_schema(_ENDED)), run.config.publish.layout)
+    write_table(spark, run, "publish", _ENDED, some, rows)
 
 
 def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterator[Row]:
@@ -102,61 +115,52 @@ def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterato
 
     Whom no k brings to the floor, quantize may have left out.
     """
-
-    def by_path(stage: str, columns: Iterable[str]) -> dict[str, Row]:
-        return {row["relative_path"]: row for row in read_part(part_path(stages, stage, part), *columns)}
-
-    selected = by_path("select_k", _SMALL_SELECTED)
-    quantized_rows = by_path("quantize", _SMALL_QUANTIZED)
-    compressed = by_path("compress", _SMALL_COMPRESSED)
-    for image in read_part(part_path(stages, "ingest", part), *_SMALL_INGESTED):
-        path, size = image["relative_path"], image["size_bytes"]
-        choice, quantized, end = (table.get(path, {}) for table in (selected, quantized_rows, compressed))
+    images = list(read_part(part_path(stages, "ingest", part), *_SMALL_INGESTED))
+    told = [beside(images, read_part(part_path(stages, stage, part), *columns)) for stage, columns in _SMALL.items()]
+    for (image, selected), (_, quantized), (_, compressed) in zip(*told, strict=True):
+        choice, palette, end = selected or {}, quantized or {}, compressed or {}
         outcome = Outcome(image["outcome"] or end.get("outcome") or str(given_up))
-        published_size = end["encoded_size_bytes"] if outcome.is_new_file else size
+        published_size = end["encoded_size_bytes"] if outcome.is_new_file else image["size_bytes"]
         is_palette = end.get("k") is not None  # a lossy file has none
         yield (
             image
             | choice
             | end
             | {
-                "source_size_bytes": size,
+                "source_size_bytes": image["size_bytes"],
                 "source_sha256": image["sha256"],
-                "width": quantized.get("width") or image["width"],
-                "height": quantized.get("height") or image["height"],
+                "width": palette.get("width") or image["width"],
+                "height": palette.get("height") or image["height"],
                 "outcome": str(outcome),
                 "reason": image["reason"] or end.get("reason") or choice["reason"],
                 "choice": choice.get("reason"),
-                "palette": quantized["palette"] if is_palette else None,
-                "cluster_sizes": quantized["cluster_sizes"] if is_palette else None,
+                "palette": palette["palette"] if is_palette else None,
+                "cluster_sizes": palette["cluster_sizes"] if is_palette else None,
                 "published_size_bytes": None if outcome == Outcome.REJECTED else published_size,
             }
         )
 
 
-def named(rows: DataFrame, layout: str) -> DataFrame:
-    """With published_path and pack."""
-    # All whose names can meet are in one Spark partition, and many others with them.
-    groups = rows.repartition(functions.regexp_extract("relative_path", naming.GROUP, 0))
-    whole = groups.mapInArrow(_name, from_arrow_schema(_NAMED))
-    pack = functions.lit(None)
-    if layout == "parquet":
-        # As they landed: a pack is made of neighbouring parts.
-        so_far = functions.sum("published_size_bytes").over(Window.orderBy("part", "position"))
-        pack = functions.when(functions.col("published_path").isNotNull(), functions.floor(so_far / _PACK_BYTES))
-    return whole.withColumn("pack", pack.cast("int"))
+def read_ended(run: Run) -> Iterator[Row]:
+    """What `write_ended` left, of all images, with the number of its `file`."""
+    for number in range(len(run.store.names(run.paths.stage("publish")))):
+        path = part_path(run.paths, "publish", number)
+        with run.store.reader(path) as stream, pq.ParquetFile(stream, pre_buffer=True) as ended:
+            for some in in_lists(range(ended.num_row_groups), _READ_AT_ONCE):
+                for row in ended.read_row_groups(some, use_threads=False).to_pylist():
+                    yield row | {"file": number}
 
 
-def _name(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    rows = pa.Table.from_batches(batches, _ENDED)
-    sources = [
-        (row["relative_path"], row["codec"] if row["outcome"] in _NEW else None)
-        for row in rows.select(["relative_path", "codec", "outcome"]).to_pylist()
-        if row["outcome"] != Outcome.REJECTED
-    ]
-    names = naming.published_paths(sources)
-    published = pa.array([names.get(path) for path in rows["relative_path"].to_pylist()], pa.string())
-    yield from rows.append_column("published_path", published).to_batches()
+def grouped(images: Iterable[Row], layout: str) -> Iterator[Row]:
+    """With `pack`, and with `group`: what is of one is written by one task.
+
+    A pack is made of neighbours as they landed, a group of files of the parts that one file of _ENDED is of.
+    """
+    so_far = 0
+    for image in images:
+        so_far += image["published_size_bytes"] or 0
+        pack = so_far // _PACK_BYTES if layout == "parquet" and image["outcome"] != Outcome.REJECTED else None
+        yield image | {"pack": pack, "group": pack if layout == "parquet" else image["file"]}
 
 
 def check_gates(run: Run, counts: dict[str, int]) -> None:
@@ -180,12 +184,13 @@ def versions() -> dict[str, str]:
     return {"chromapress": installed("chromapress"), "engine": engine.__version__, "pillow": PIL.__version__}
 
 
-def write_images(rows: DataFrame, run: Run, images: str) -> None:
+def write_images(spark: SparkSession, run: Run, catalogue: Catalogue, images: str) -> None:
     """The published files: new ones from what compress left, kept ones from what ingest read.
 
-    Only names are shuffled: to a task for some parts of the stages' tables, or for a pack.
+    Only names go through the driver, in a file: a task takes those of a pack, or of some parts of the stages' tables.
     """
-    stages = run.paths
+    stages, named = run.paths, f"{run.paths.stage('publish')}/_named.parquet"
+    groups = write_named(run, catalogue, named)
 
     def contents(group: pa.Table) -> Iterator[Row]:
         """The group's images as they landed: _PACKED."""
@@ -216,26 +221,35 @@ def write_images(rows: DataFrame, run: Run, images: str) -> None:
         number = group["pack"][0].as_py()
         write_part(f"{images}/part-{number:05}.parquet", _PACKED, lambda: contents(group), nullcontext())
 
-    def write_group(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        keep_memory()
-        group = list(batches)
-        if group:
-            write(pa.Table.from_batches(group))
-        yield pa.RecordBatch.from_pylist([], _NOTHING)
+    write = write_files if run.config.publish.layout == "files" else write_pack
 
-    if run.config.publish.layout == "files":
-        parts = len(part_numbers(run))
-        each = -(-parts // task_count(parts, rows.sparkSession.sparkContext.defaultParallelism))
-        grouped, write = functions.floor(functions.col("part") / each), write_files
-    else:
-        grouped, write = functions.col("pack"), write_pack
-    small = rows.where("published_path is not null").select(
-        grouped.cast("int").alias("group"), "part", "pack", "relative_path", "published_path", "outcome"
-    )
-    last = small.agg(functions.max("group")).collect()[0][0]
-    if last is not None:
-        written = small.repartitionById(last + 1, "group").mapInArrow(write_group, from_arrow_schema(_NOTHING))
-        written.write.format("noop").mode("overwrite").save()
+    def write_group(row_groups: range) -> None:
+        keep_memory()
+        with hdfs().reader(named) as stream, pq.ParquetFile(stream) as file:
+            group = file.read_row_groups(list(row_groups))
+        write(group)
+
+    if groups:
+        spark.sparkContext.parallelize(groups, len(groups)).foreach(write_group)
+
+
+def write_named(run: Run, catalogue: Catalogue, path: str) -> list[range]:
+    """What is published, group by group, in one file: _NAMED. Returns the row groups of each."""
+    groups: list[range] = []
+
+    def write_to(sink: io.RawIOBase) -> None:
+        groups.clear()
+        number = 0
+        with pq.ParquetWriter(sink, _NAMED) as writer:
+            for group in catalogue.by_group():
+                first = number
+                for rows in in_lists(group, _ROW_GROUP):
+                    writer.write_table(pa.Table.from_pylist(rows, _NAMED))
+                    number += 1
+                groups.append(range(first, number))
+
+    run.store.fill(path, write_to)
+    return groups
 
 
 def contents_of(part: int, stages: RunPaths, some_kept: bool) -> Iterator[tuple[str, bytes]]:
@@ -249,32 +263,41 @@ def contents_of(part: int, stages: RunPaths, some_kept: bool) -> Iterator[tuple[
             yield source["relative_path"], content
 
 
-def write_manifest(rows: DataFrame, run: Run, target: VersionPaths) -> str:
+def write_manifest(run: Run, catalogue: Catalogue, target: VersionPaths) -> str:
     """Write manifest.parquet, and return the version's name: a digest of inputs, configuration, engine and decoder.
 
     One sorted file: the same rows give the same bytes, however many executors there were.
     """
-    made_with = json.dumps([run.config.result_json(), versions()], sort_keys=True)
+    made_with = json.dumps([run.config.result_json(), versions()], sort_keys=True).encode()
+    digest = hashlib.sha256()
 
-    def write_file(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        digest = hashlib.sha256(made_with.encode())
-        with hdfs().writer(target.manifest) as sink, pq.ParquetWriter(sink, MANIFEST, compression="zstd") as writer:
-            for batch in batches:
-                rows = [pickle.loads(row["told"]) | row for row in batch.to_pylist()]  # noqa: S301 (it is ours)
-                writer.write_table(pa.Table.from_pylist(rows, MANIFEST))
-                for row in rows:
-                    digest.update(json.dumps([row[name] for name in _DIGESTED]).encode())
-        yield pa.RecordBatch.from_pylist([{"version": digest.hexdigest()[:16]}], _VERSION)
+    def table(some: Iterable[tuple[str, int | None, bytes]]) -> pa.Table:
+        rows = []
+        for published_path, pack, told in some:
+            row = dict(zip(_TOLD, pickle.loads(told), strict=True))  # noqa: S301 (it is ours)
+            rows.append(row | {"published_path": published_path, "pack": pack})
+            digest.update(json.dumps([rows[-1][name] for name in _DIGESTED]).encode())
+        return pa.Table.from_pylist(rows, MANIFEST)
 
-    # A batch is a row group: where it ends depends on the rows alone.
-    rows.sparkSession.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(_MANIFEST_ROW_GROUP))
-    columns = rows.select("relative_path", "published_path", "pack", "told")
-    ordered = columns.coalesce(1).sortWithinPartitions("relative_path")
-    version: str = ordered.mapInArrow(write_file, from_arrow_schema(_VERSION)).collect()[0].version
-    return version
+    def write_to(sink: io.RawIOBase) -> None:
+        nonlocal digest
+        digest = hashlib.sha256(made_with)
+        with pq.ParquetWriter(sink, MANIFEST, compression="zstd") as writer:
+            for some in in_lists(catalogue.by_path(), _ROW_GROUP):
+                writer.write_table(table(some))
+
+    run.store.fill(target.manifest, write_to)
+    return digest.hexdigest()[:16]
 
 
-def write_about(rows: DataFrame, run: Run, made: VersionPaths, version: str, started: float) -> None:
+def in_lists(items: Iterable[T], length: int) -> Iterator[list[T]]:
+    """So many of them at a time, and the rest."""
+    rest = iter(items)
+    while some := list(islice(rest, length)):
+        yield some
+
+
+def write_about(run: Run, catalogue: Catalogue, made: VersionPaths, version: str, started: float) -> None:
     """report.html and run.json of a version whose images and manifest are there."""
     with run.store.reader(made.manifest) as file:
         ended = report.read_rows(pq.ParquetFile(file))
@@ -289,23 +312,20 @@ def write_about(rows: DataFrame, run: Run, made: VersionPaths, version: str, sta
         "config": run.config.model_dump(mode="json"),
         "versions": versions(),
     }
-    run.store.write(made.report, report.render(facts, ended, examples(rows, run, ended)).encode())
+    run.store.write(made.report, report.render(facts, ended, examples(run, catalogue, ended)).encode())
     run.store.write(made.run, json.dumps(facts, indent=1).encode())
 
 
-def examples(rows: DataFrame, run: Run, ended: pa.Table) -> list[report.Example]:
+def examples(run: Run, catalogue: Catalogue, ended: pa.Table) -> list[report.Example]:
     """Before and after of the few images that the report shows."""
-    wanted = dict(report.pick_examples(ended))
-    found = rows.where(functions.col("relative_path").isin(list(wanted))).select("relative_path", "part").collect()
-    parts = {row.relative_path: row.part for row in found}
 
     def content(path: str, stage: str, column: str) -> bytes:
-        found: bytes = find_row(part_path(run.paths, stage, parts[path]), path, column)[column]
+        found: bytes = find_row(part_path(run.paths, stage, catalogue.part(path)), path, column)[column]
         return found
 
     return [
         report.Example(path, why, content(path, "ingest", "content"), content(path, "compress", "encoded"))
-        for path, why in wanted.items()
+        for path, why in report.pick_examples(ended)
     ]
 
 
@@ -345,17 +365,22 @@ def prune_runs(run: Run) -> None:
 
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     started = time.time()
-    rows = named_images(spark, run).cache()
-    counts = {row.outcome: row["count"] for row in rows.groupBy("outcome").count().collect()}
-    check_gates(run, counts)
-    aside = run.partition.version(f"_aside-{paths.safe_run_id(run.run_id)}")
-    run.store.delete(aside.base)
-    version = write_manifest(rows, run, aside)
-    target = run.partition.version(version)
-    if not run.store.exists(target.run):
-        write_images(rows, run, aside.images)
-        write_about(rows, run, aside, version, started)
-        run.store.replace(aside.base, target.base)
+    keep_memory()
+    write_ended(spark, run)
+    with (
+        tempfile.TemporaryDirectory(dir=SparkFiles.getRootDirectory()) as folder,
+        closing(Catalogue(folder, grouped(read_ended(run), run.config.publish.layout))) as catalogue,
+    ):
+        check_gates(run, catalogue.outcomes())
+        aside = run.partition.version(f"_aside-{paths.safe_run_id(run.run_id)}")
+        run.store.delete(aside.base)
+        version = write_manifest(run, catalogue, aside)
+        target = run.partition.version(version)
+        if not run.store.exists(target.run):
+            write_images(spark, run, catalogue, aside.images)
+            write_about(run, catalogue, aside, version, started)
+            run.store.replace(aside.base, target.base)
+    run.store.delete(run.paths.stage("publish"))
     switch(run, version)
     prune_versions(run, version)
     prune_runs(run)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import chain, count
 from typing import Final
 
-# The names that can meet have this beginning in common (a regular expression for Python and Java alike).
+# The names that can meet have this beginning in common (a regular expression).
 GROUP: Final = r"(?s)^(?:.*/)?[^/][^./]*"
 
 

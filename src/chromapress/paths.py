@@ -4,6 +4,7 @@
 <root>/<dataset>/staging/<partition>/<file>        what is still being uploaded
 <root>/<dataset>/work/<partition>/_lock/<n>
 <root>/<dataset>/work/<partition>/<run>/config.json, <stage>.json, ingested/, selected/, quantized/, compressed/
+<root>/<dataset>/work/<partition>/<run>/published/     while publish works
 <root>/<dataset>/work/<partition>/<run>/_ahead/<stage>
 <root>/<dataset>/published/<partition>/<version>/images/<tree>, manifest.parquet, report.html, run.json
 <root>/<dataset>/published/<partition>/_CURRENT

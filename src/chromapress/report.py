@@ -29,7 +29,6 @@ from chromapress.decode import decode
 from chromapress.histogram import premultiplied
 from chromapress.outcome import Outcome
 from chromapress.run_summary import NEW_FILES, outcomes, saved_percent
-from chromapress.tables import MANIFEST
 
 # The file stays below about 10 MB: 6 examples, two views of each twice, and lossless WebP of 400x400 RGB noise, which
 # no codec makes smaller, is 0.5 MB, a third more in base64.
@@ -41,14 +40,35 @@ _ENLARGED_SIDE: Final = 200  # icons below half of this are shown at a multiple 
 # An example is decoded where the report is written: none so large that it would need gigabytes.
 _MAX_EXAMPLE_PIXELS: Final = 40_000_000
 
-# The columns that make rows heavy; most of the page does without.
-_HEAVY: Final = ["palette", "cluster_sizes", "curve", "k_by_rule"]
-_LISTS: Final = [*_HEAVY, "size_by_codec"]
+# Of every image the page needs these, which are narrow, and of those that it shows the others, which are not.
+_OF_ALL: Final = [
+    "outcome",
+    "format",
+    "width",
+    "height",
+    "source_size_bytes",
+    "published_size_bytes",
+    "codec",
+    "encoded_size_bytes",
+    "size_by_codec",
+    "psnr_db",
+    "ssim",
+    "flat_colors",
+    "rules_disagree",
+]
+_OF_SHOWN: Final = ["relative_path", "reason", "k", "palette", "cluster_sizes", "choice", "curve", "k_by_rule"]
+_PICKED_BY: Final = ["outcome", "width", "height", "source_size_bytes", "published_size_bytes", "psnr_db", "ssim"]
+# What most of the page does without.
+_LISTS: Final = ["palette", "cluster_sizes", "curve", "k_by_rule", "size_by_codec"]
 
 # Rows whose curves make the bands: enough for steady quartiles, few enough for any driver (0.5 kB each).
 _MAX_CURVES: Final = 4_000
 
 _MAX_LISTED: Final = 200
+_REJECTED: Final = [Outcome.REJECTED.value]
+_KEPT: Final = [outcome.value for outcome in Outcome if outcome.is_kept]
+# Rows that are Python objects at a time.
+_ROWS_AT_ONCE: Final = 1024
 _MAX_CLUSTERS_OPEN: Final = 16
 
 # The refined k of single images say nothing of a dataset: a k is in the bands where this share of curves has it.
@@ -80,8 +100,14 @@ def pick_examples(manifest: pa.Table) -> list[tuple[str, str]]:
 
     An image that is extreme in several ways comes once. Equals are taken in the order of their paths.
     """
-    rows = manifest.select([name for name in manifest.column_names if name not in _LISTS])
-    new = rows.filter(pc.is_in(rows["outcome"], pa.array(NEW_FILES))).sort_by("relative_path")
+    rows = manifest.select(["relative_path", *_PICKED_BY]).sort_by("relative_path")
+    return [(rows["relative_path"][place].as_py(), why) for place, why in _pick(rows)]
+
+
+def _pick(rows: pa.Table) -> list[tuple[int, str]]:
+    """`pick_examples` by their places in rows, which are in the order of paths."""
+    rows = rows.select(_PICKED_BY).append_column("place", pa.array(np.arange(rows.num_rows)))
+    new = rows.filter(pc.is_in(rows["outcome"], pa.array(NEW_FILES)))
     size = np.asarray(new["width"], np.int64) * np.asarray(new["height"], np.int64)
     new = new.filter(pa.array(size <= _MAX_EXAMPLE_PIXELS))
     if not new.num_rows:
@@ -106,30 +132,45 @@ def pick_examples(manifest: pa.Table) -> list[tuple[str, str]]:
         if len(chosen) >= MAX_EXAMPLES or np.isnan(lossy[place]):
             break
         chosen.setdefault(int(place), ["low PSNR"])
-    paths = new["relative_path"]
-    return [(paths[place].as_py(), ", ".join(whys)) for place, whys in chosen.items()]
+    return [(new["place"][place].as_py(), ", ".join(whys)) for place, whys in chosen.items()]
 
 
 def read_rows(manifest: pq.ParquetFile) -> pa.Table:
-    """A manifest's rows as `render` needs them, in half a kilobyte or so each, however many there are.
+    """A manifest's rows as `render` and `run_summary.summary` need them, in some hundred bytes each.
 
-    The columns of lists are left null but for the rows of `pick_examples`, and the curve for some rows at equal
-    distances.
+    Names, reasons, choices and lists are left null where they are not shown: but for the rows of `pick_examples`, the
+    first that are not new, the reasons of whom is rejected, and the curve of some rows at equal distances.
     """
-    light = manifest.read([name for name in MANIFEST.names if name not in _HEAVY])
-    examples = pa.array([path for path, _ in pick_examples(light)], pa.string())
-    step = -(-light.num_rows // _MAX_CURVES)
+    of_all = manifest.read(_OF_ALL, use_threads=False)
+    places = np.arange(of_all.num_rows)
+    examples = np.isin(places, [place for place, _ in _pick(of_all)])
+    rejected, kept = (np.asarray(pc.is_in(of_all["outcome"], pa.array(which))) for which in (_REJECTED, _KEPT))
+    listed = np.isin(places, [*np.flatnonzero(rejected)[:_MAX_LISTED], *np.flatnonzero(kept)[:_MAX_LISTED]])
+    shown = {
+        "relative_path": examples | listed,
+        "reason": rejected | listed,
+        "curve": examples | (places % -(-max(len(places), 1) // _MAX_CURVES) == 0),
+    }
+    types = {name: manifest.schema_arrow.field(name).type for name in _OF_SHOWN}
     groups: list[pa.Table] = []
+    first = 0
     for number in range(manifest.num_row_groups):
-        group = manifest.read_row_group(number, ["relative_path", *_HEAVY])
-        shown = pc.is_in(group["relative_path"], examples)
-        first = sum(one.num_rows for one in groups)
-        sampled = pa.array(np.arange(first, first + group.num_rows) % step == 0)
-        keep = {"curve": pc.or_(shown, sampled)}
-        columns = {name: pc.if_else(keep.get(name, shown), group[name], None) for name in _HEAVY}
+        end = first + manifest.metadata.row_group(number).num_rows
+        wanted = {name: shown.get(name, examples)[first:end] for name in _OF_SHOWN}
+        read = manifest.read_row_group(number, [name for name in wanted if wanted[name].any()], use_threads=False)
+        columns = {
+            name: _where(read[name], wanted[name]) if name in read.column_names else pa.nulls(end - first, types[name])
+            for name in _OF_SHOWN
+        }
         groups.append(pa.table(columns))
-    heavy = pa.concat_tables(groups)
-    return pa.table({name: (heavy if name in _HEAVY else light)[name] for name in MANIFEST.names}, MANIFEST)
+        first = end
+    of_shown = pa.concat_tables(groups)
+    return pa.table({**dict(zip(_OF_ALL, of_all, strict=True)), **dict(zip(_OF_SHOWN, of_shown, strict=True))})
+
+
+def _where(column: pa.ChunkedArray, shown: NDArray[np.bool_]) -> pa.ChunkedArray:
+    """A column with nulls, which take no memory of what was there, where it is not shown."""
+    return column.take(pa.array(np.arange(len(shown)), mask=~shown))
 
 
 def render(run: Mapping[str, Any], manifest: pa.Table, examples: Sequence[Example]) -> str:
@@ -211,7 +252,7 @@ def _outcomes(manifest: pa.Table) -> str:
 
 def _formats(manifest: pa.Table) -> str:
     published = manifest.filter(pc.not_equal(manifest["outcome"], Outcome.REJECTED.value))
-    sums = [("relative_path", "count"), ("source_size_bytes", "sum"), ("published_size_bytes", "sum")]
+    sums = [("source_size_bytes", "count"), ("source_size_bytes", "sum"), ("published_size_bytes", "sum")]
     new = published.filter(pc.is_in(published["outcome"], pa.array(NEW_FILES)))
     text = _byte_table("New files by codec", "Codec", new.group_by("codec").aggregate(sums).to_pylist(), "codec")
     by_format = published.group_by("format").aggregate(sums).to_pylist()
@@ -223,12 +264,13 @@ def _formats(manifest: pa.Table) -> str:
 def _codec_sentence(new: pa.Table) -> str:
     """By how much the codecs that won beat the best of the others, where several competed."""
     images = ours = others = 0
-    for row in new.select(["codec", "size_by_codec"]).to_pylist():
-        sizes = dict(row["size_by_codec"] or ())
-        if len(sizes) > 1:
-            images += 1
-            ours += sizes.pop(row["codec"])
-            others += min(sizes.values())
+    for batch in new.select(["codec", "size_by_codec"]).to_batches(_ROWS_AT_ONCE):
+        for row in batch.to_pylist():
+            sizes = dict(row["size_by_codec"] or ())
+            if len(sizes) > 1:
+                images += 1
+                ours += sizes.pop(row["codec"])
+                others += min(sizes.values())
     if not images:
         return ""
     return (
@@ -246,7 +288,7 @@ def _byte_table(caption: str, label: str, groups: list[dict[str, Any]], key: str
         rows.append(
             [
                 escape(group[key] or "several frames or pages"),
-                _number(group["relative_path_count"]),
+                _number(group["source_size_bytes_count"]),
                 _bytes(before),
                 _bytes(after),
                 f"{saved_percent(before, after):.1f} %",
@@ -459,10 +501,10 @@ def _not_new(manifest: pa.Table) -> str:
     """Rejected first, then kept: the first of them by name, and how many more there are."""
     text = ""
     for heading, which in (
-        ("Rejected", [Outcome.REJECTED]),
-        ("Kept as they are", [outcome for outcome in Outcome if outcome.is_kept]),
+        ("Rejected", _REJECTED),
+        ("Kept as they are", _KEPT),
     ):
-        found = manifest.filter(pc.is_in(manifest["outcome"], pa.array([outcome.value for outcome in which])))
+        found = manifest.filter(pc.is_in(manifest["outcome"], pa.array(which)))
         if not found.num_rows:
             continue
         columns = ["relative_path", "outcome", "reason", "source_size_bytes"]

@@ -264,17 +264,40 @@ def test_rows_are_read_with_lists_for_examples_and_a_sample_of_curves_alone(made
     file = io.BytesIO()
     pq.write_table(many, file, row_group_size=300)
     rows = read_rows(pq.ParquetFile(file))
-    light = [name for name in MANIFEST.names if name not in ("palette", "cluster_sizes", "curve", "k_by_rule")]
-    assert rows.schema == MANIFEST
-    assert rows.select(light).equals(many.select(light))
     examples = dict(pick_examples(many))
+    assert pick_examples(rows) == list(examples.items())
+    assert summary(rows) == summary(many)
+    outcomes = many["outcome"].to_pylist()
+    rejected = [outcome == "rejected" for outcome in outcomes]
+    kept = [outcome.startswith("kept_") for outcome in outcomes]
+    listed = [n for which in (rejected, kept) for n in [n for n, one in enumerate(which) if one][:200]]
     shown = [path in examples for path in names]
+    named = [one or number in listed for number, one in enumerate(shown)]
+    why = [one or number in listed for number, one in enumerate(rejected)]
     sampled = [one or number % 2 == 0 for number, one in enumerate(shown)]
-    for name, kept in (("palette", shown), ("cluster_sizes", shown), ("k_by_rule", shown), ("curve", sampled)):
+    some = dict.fromkeys(("palette", "cluster_sizes", "k_by_rule", "k", "choice"), shown)
+    some |= {"relative_path": named, "reason": why, "curve": sampled}
+    for name in rows.column_names:
         whole = many[name].to_pylist()
-        assert rows[name].to_pylist() == [value if keep else None for value, keep in zip(whole, kept, strict=True)]
+        shows = some.get(name, [True] * len(whole))
+        assert rows[name].to_pylist() == [value if one else None for value, one in zip(whole, shows, strict=True)], name
     page = Page(render(made.run | summary(rows), rows, []))
     assert "Median and quartiles over a sample of" in page.words
+
+
+def test_the_page_of_rows_that_are_read_is_that_of_the_whole_manifest(made: Made) -> None:
+    many = pa.concat_tables([made.manifest] * (3_000 // made.manifest.num_rows))
+    names = [f"{number:05}" for number in range(many.num_rows)]
+    many = many.set_column(0, MANIFEST.field("relative_path"), pa.array(names))
+    file = io.BytesIO()
+    pq.write_table(many, file, row_group_size=300)
+    paths = made.manifest["relative_path"].to_pylist()
+    examples = [
+        Example(path, why, made.example(paths[int(path) % len(paths)], why).before, SOURCES["a.png"])
+        for path, why in pick_examples(many)
+    ]
+    run = made.run | summary(many)
+    assert render(run, read_rows(pq.ParquetFile(file)), examples) == render(run, many, examples)
 
 
 def test_examples_of_noise_stay_within_the_promised_size() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from chromapress import publication
 from chromapress.config import parse
@@ -71,6 +72,29 @@ def test_what_is_published_packed_can_land_again(press_partition: Callable[..., 
     assert manifest["relative_path"].to_pylist() == sorted(
         path for path in FILES if path.endswith(".png") and FILES[path]
     )
+
+
+def test_more_images_than_are_read_or_written_at_once_are_all_there(press_partition: Callable[..., Any]) -> None:
+    shades = {f"{number * 37 % 1100:04}.png": png(Image.new("L", (8, 8), number % 256)) for number in range(1100)}
+    config = {
+        "source": {"layout": "parquet"},
+        "palette": {"rule": "fixed", "k": 2, "candidates": []},
+        "compression": {"on_larger": "publish"},
+        "publish": {"layout": "parquet"},
+    }
+    run = press_partition("/many", "run", {"a.parquet": pack(rows_of(shades), row_group=100)}, parse(config, "test"))
+    made = publication.current(hdfs(), run.partition)
+    rows = made.manifest(["relative_path", "published_path", "pack", "source_size_bytes"]).to_pylist()
+    assert [(row["relative_path"], row["source_size_bytes"]) for row in rows] == [
+        (path, len(shades[path])) for path in sorted(shades)
+    ]
+    with hdfs().reader(f"{made.paths.images}/part-00000.parquet") as stream:
+        packed = pq.read_table(stream).to_pylist()
+    assert [row["relative_path"] for row in packed] == list(shades)
+    for row in packed:
+        with Image.open(io.BytesIO(row["content"])) as image:
+            assert image.getpixel((0, 0)) == Image.open(io.BytesIO(shades[row["relative_path"]])).getpixel((0, 0))
+    assert not run.store.exists(run.paths.stage("publish"))
 
 
 SWAPPED = pa.schema([("relative_path", pa.binary()), ("content", pa.binary())])
