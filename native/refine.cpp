@@ -212,7 +212,7 @@ void step(Centre& centre, const Totals& totals, double factor) {
 template <typename Sums>
 std::vector<Sums> sums_over(const Points& points, std::span<const Centre> centres, Team& team) {
   // Each part has sums of its own, which are added up: few beside the points.
-  constexpr std::size_t kLeastPart = 512, kPointsPerSum = 16, kMostParts = 8;
+  constexpr std::size_t kLeastPart = 512, kPointsPerSum = 4, kMostParts = 8;
   const std::size_t least = std::max(kLeastPart, kPointsPerSum * centres.size());
   const std::vector<GroupRange> parts = parts_of(points, std::clamp<std::size_t>(points.size() / least, 1, kMostParts));
   std::vector<std::uint8_t> labels(points.size());
