@@ -51,6 +51,8 @@ constexpr std::array<Plan, 9> kPlans = {
 
 // Images that are so small that more can be tried: pixels.
 constexpr std::size_t kMedium = 1 << 18, kSmall = 1 << 16, kTiny = 1 << 13;
+// Those beside which a few trials cost nothing, and how much is tried of them.
+constexpr std::size_t kLarge = 1 << 20, kTriedOfLarge = 1 << 16;
 
 struct Choice {
   Order order;
@@ -92,7 +94,15 @@ class Chooser {
       return written({Order::alternating, indexed_, Filtering::none}, plan_.plain);
     }
     arrange(Order::chained);
-    return written({Order::chained, indexed_, Filtering::sub}, plan_.filtered);
+    const Choice plain{Order::chained, indexed_, Filtering::none}, sub{Order::chained, indexed_, Filtering::sub};
+    if (pixels_ >= kLarge) {
+      // The larger a photograph, the smoother, and the more repeats itself: all the more for the better coder.
+      const std::size_t share = pixels_ / kTriedOfLarge;
+      if (25 * level(1)(rows(plain, share)).size() < 26 * level(1)(rows(sub, share)).size()) {
+        return written(plain, level(3));
+      }
+    }
+    return written(sub, plan_.filtered);
   }
 
   Layout with_trials() {

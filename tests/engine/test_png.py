@@ -1,5 +1,6 @@
 import io
 import struct
+import zlib
 
 import imagecodecs
 import numpy as np
@@ -146,3 +147,19 @@ def test_more_effort_is_not_larger(k: int, channels: int) -> None:
     indices = engine.map_pixels(image, palette)
     sizes = [len(check(indices, palette, effort)) for effort in range(1, 10)]
     assert sizes[8] <= sizes[4] <= sizes[0]
+
+
+@pytest.mark.parametrize(("repeats", "filter_type"), [(True, 0), (False, 1)])
+def test_the_least_effort_filters_a_large_image_unless_much_of_it_repeats_itself(
+    repeats: bool, filter_type: int
+) -> None:
+    rng = np.random.default_rng(1)
+    side = 1024
+    if repeats:
+        indices = np.tile(rng.integers(0, 200, (16, 16), np.uint8), (side // 16, side // 16))
+    else:
+        indices = (np.cumsum(rng.integers(-2, 3, (side, side)), axis=1) % 200).astype(np.uint8)
+    greys = np.arange(200, dtype=np.uint8)[:, None]
+    palette = np.concatenate([greys, greys, greys, np.full((200, 1), 255, np.uint8)], axis=1)
+    rows = np.frombuffer(zlib.decompress(chunks(check(indices, palette, 1))["IDAT"]), np.uint8).reshape(side, side + 1)
+    assert set(rows[:, 0]) == {filter_type}
