@@ -52,3 +52,13 @@ class ChromapressPlugin(AirflowPlugin):
         settings = read_settings()
         app = create_app(Portal(settings, Hdfs(settings.filesystem, attempts=3), Records(get_engine)))
         return [{"app": app, "url_prefix": PREFIX, "name": "Chromapress"}]
+
+    @cached_property
+    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        from airflow.settings import get_engine  # noqa: PLC0415
+        from portal.app import PREFIX  # noqa: PLC0415
+        from portal.one_writer import OneWriter  # noqa: PLC0415
+
+        if get_engine().dialect.name != "sqlite":
+            return []
+        return [{"middleware": OneWriter, "kwargs": {"free": PREFIX}, "name": "One writer"}]

@@ -90,7 +90,8 @@ def settings(home: Home) -> dict[str, dict[str, str]]:
             "dagbag_import_error_tracebacks": "False",
         },
         "database": {
-            "sql_alchemy_conn": f"sqlite:///{home.airflow / 'airflow.db'}",
+            # SQLite has one writer at a time; others ask for a minute before they give up, not for 5 seconds.
+            "sql_alchemy_conn": f"sqlite:///{home.airflow / 'airflow.db'}?timeout=60",
             "load_default_connections": "False",
         },
         "api": {

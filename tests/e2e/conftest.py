@@ -24,13 +24,14 @@ from stack import control, spark
 from stack.hdfs import Address as HdfsAddress
 from stack.home import Home
 
-# The tests' own datasets, read again often, and short pauses before a retry.
+# The tests' own datasets, read again often, short pauses before a retry, and errors of the API told whole.
 _DATASETS = tempfile.TemporaryDirectory(prefix="chromapress-datasets-")
 _ENVIRONMENT = {
     "AIRFLOW__CHROMAPRESS__DATASETS_FOLDER": _DATASETS.name,
     "AIRFLOW__CHROMAPRESS__RETRY_DELAY_SECONDS": "10",
     "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3",
+    "AIRFLOW__API__EXPOSE_STACKTRACE": "True",
 }
 
 T = TypeVar("T")

@@ -1,4 +1,8 @@
-"""What is said when HDFS or Spark is not where it should be, and that what can heal does."""
+"""What is said when HDFS or Spark is not where it should be, that what can heal does, and that a crowd is served."""
+
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -38,6 +42,34 @@ def test_a_spark_master_that_does_not_answer_is_told(pipeline, home):
         restart_scheduler(home)
     master = "spark://localhost:1 (connection spark_default)"
     assert f"AirflowException: ingest: the Spark master {master} does not answer" in pipeline.log(dag_id, run, "ingest")
+
+
+def test_all_who_start_and_stop_runs_at_once_are_answered(pipeline):
+    """While tasks tell the API server how they do: SQLite has one writer at a time."""
+    dag_id = pipeline.describe("crowd", execution=SMALL)
+
+    def start_and_stop(number: int) -> str:
+        run = pipeline.trigger(dag_id, partition=f"dt=2026-10-{1 + number:02}")
+        time.sleep(1.5)  # so that a task begins
+        pipeline.stop(dag_id, run)
+        return run
+
+    with ThreadPoolExecutor(4) as people:
+        runs = list(people.map(start_and_stop, range(24)))
+    assert {pipeline.end(dag_id, run) for run in runs} == {"failed"}
+
+
+def test_a_database_that_is_busy_for_long_is_waited_for(pipeline, home):
+    dag_id = pipeline.describe("behind", execution=SMALL)
+    with ThreadPoolExecutor(1) as person:
+        with sqlite3.connect(home.airflow / "airflow.db", timeout=60, isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            run = person.submit(pipeline.trigger, dag_id)
+            time.sleep(8)  # SQLite's own patience is 5 s
+            assert not run.done()
+            other.execute("ROLLBACK")
+        other.close()
+        pipeline.stop(dag_id, run.result())
 
 
 def restart_scheduler(home) -> None:
