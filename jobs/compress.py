@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from lake import Run, run_stage
+from landed import WHERE, Landed, landing
 from parts import Row, beside, part_numbers, part_path, read_part, write_table
 from pyspark.sql import SparkSession
 
 from chromapress.config import DatasetConfig
-from chromapress.decode import decode
+from chromapress.decode import Undecodable, decode
 from chromapress.paths import RunPaths
 from chromapress.press import finish
 from chromapress.quality import Measured
@@ -24,17 +25,21 @@ from chromapress.quantization import Quantized
 from chromapress.tables import COMPRESSED, QUANTIZED
 
 
-def compress(images: Iterable[tuple[Row, Row | None]], config: DatasetConfig) -> Iterator[Row]:
+def compress(images: Iterable[tuple[Row, Row | None]], landed: Landed | None, config: DatasetConfig) -> Iterator[Row]:
     """A file, or the reason why the source is kept, for each image: tables.COMPRESSED.
 
-    images: with relative_path, reason and source_size_bytes, and where lossy files are to compete, content; beside
-    each, as tables.QUANTIZED, what it was quantized to, or None where no k reaches the floor.
+    images: with relative_path, reason and source_size_bytes, and what `landed` needs, which is given where lossy files
+    are to compete; beside each, as tables.QUANTIZED, what it was quantized to, or None where no k reaches the floor.
     """
     for image, quantized in images:
         if quantized and quantized["outcome"]:
             yield {name: quantized[name] for name in ("relative_path", "outcome", "reason")}
             continue
-        pixels = decode(image["content"], config.limits).pixels if "content" in image else None
+        try:
+            pixels = decode(landed.content(image), config.limits).pixels if landed else None
+        except Undecodable as told:
+            yield {"relative_path": image["relative_path"], "outcome": str(told.outcome), "reason": str(told)}
+            continue
         end = finish(
             quantized_of(quantized) if quantized else None, image["reason"], pixels, image["source_size_bytes"], config
         )
@@ -67,10 +72,10 @@ def quantized_of(row: Row) -> Quantized:
 
 def with_sources(part: int, paths: RunPaths, quantized: Iterable[Row]) -> Iterator[tuple[Row, Row | None]]:
     """Every image of a part that was to be quantized, with its source, and what it was quantized to."""
-    sources = read_part(part_path(paths, "ingest", part), "relative_path", "content", "size_bytes", "outcome")
+    sources = read_part(part_path(paths, "ingest", part), *WHERE, "size_bytes")
     selected = read_part(part_path(paths, "select_k", part), "relative_path", "reason")
     images = (
-        {**choice, "content": source["content"], "source_size_bytes": source["size_bytes"]}
+        source | choice | {"source_size_bytes": source["size_bytes"]}
         for source, choice in beside(sources, selected)
         if choice is not None
     )
@@ -78,13 +83,13 @@ def with_sources(part: int, paths: RunPaths, quantized: Iterable[Row]) -> Iterat
 
 
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
-    config, paths = run.config, run.paths
+    config, paths, uri = run.config, run.paths, landing(run)
 
     def rows(part: int) -> Iterator[Row]:
         quantized = read_part(part_path(paths, "quantize", part), *QUANTIZED.names)
         if config.compression.codec == "auto":
-            return compress(with_sources(part, paths, quantized), config)
-        return compress(((row, row) for row in quantized), config)
+            return compress(with_sources(part, paths, quantized), Landed(uri), config)
+        return compress(((row, row) for row in quantized), None, config)
 
     write_table(spark, run, "compress", COMPRESSED, part_numbers(run), rows)
     return {}

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 from lake import PARTITION_BYTES, GateError, Run, run_stage
+from landed import landing
 from packs import RowGroup, check_paths, read_row_group, row_groups
-from parts import Row, write_table
+from parts import Row, waiting, write_table
 from pyspark.sql import SparkSession
 
 from chromapress.config import DatasetConfig
@@ -29,12 +30,6 @@ from chromapress.tables import INGESTED
 _READ_AGAIN_AFTER_S = (1, 4)
 
 Work = TypeVar("Work")
-
-
-def landing(run: Run) -> str:
-    """The URI of the partition's landing directory."""
-    uri = run.config.source.uri
-    return run.partition.landing if uri == "landing" else uri.replace("{partition}", run.partition.partition)
 
 
 def list_files(uri: str, config: DatasetConfig) -> list[File]:
@@ -71,10 +66,11 @@ def in_parts(
 
 def ingest_packed(uri: str, groups: Iterable[RowGroup], config: DatasetConfig) -> Iterator[Row]:
     """The rows of some row groups of packs."""
-    source, path = open_source(uri)
     for group in groups:
-        for name, content in read_row_group(source, f"{path.rstrip('/')}/{group.pack}", group.number):
-            yield ingest_content(name, content or b"", config)
+        rows = read_row_group(uri, group.pack, group.number, "relative_path", "content")
+        for row, (path, content) in enumerate(zip(rows["relative_path"], rows["content"], strict=True)):
+            where = {"content": None, "pack": group.pack, "row_group": group.number, "row": row}
+            yield ingest_content(path.as_py(), content.as_py() or b"", config) | where
 
 
 def ingest_file(uri: str, file: File, config: DatasetConfig) -> Row:
@@ -83,13 +79,14 @@ def ingest_file(uri: str, file: File, config: DatasetConfig) -> Row:
     try:
         check_size(file.size_bytes, config.limits)
         source, path = open_source(uri)
-        content = _read(source, f"{path.rstrip('/')}/{file.relative_path}")
+        with waiting():
+            content = _read(source, f"{path.rstrip('/')}/{file.relative_path}")
     except Undecodable as told:
         return row | _ended(told, None)
     return ingest_content(file.relative_path, content, config)
 
 
-def ingest_content(relative_path: str | None, content: bytes, config: DatasetConfig) -> Row:
+def ingest_content(relative_path: str, content: bytes, config: DatasetConfig) -> Row:
     """The row of a file that has been read, tables.INGESTED."""
     row: Row = {"relative_path": relative_path, "size_bytes": len(content)}
     try:
@@ -148,9 +145,9 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     facts["images"] = sum(group.rows for group in groups)
     if not facts["images"]:
         raise GateError(f"nothing has landed: the packs in {uri} are empty")
+    check_paths(spark, uri, groups)
     packed = in_parts(groups, lambda group: group.size_bytes, partitions, cores)
     write_table(spark, run, "ingest", INGESTED, packed, lambda some: ingest_packed(uri, some, config))
-    check_paths(spark, run)
     return facts
 
 

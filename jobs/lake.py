@@ -179,11 +179,10 @@ def configure(spark: SparkSession, run: Run, stage: str) -> None:
     compiled = run.config.palette.scope != "image"
     spark.conf.set("spark.sql.codegen.wholeStage", str(compiled).lower())
     spark.conf.set("spark.sql.codegen.factoryMode", "FALLBACK" if compiled else "NO_CODEGEN")
-    if not spark.sparkContext.getConf().contains(_SHUFFLE_PARTITIONS):  # the Spark connection's word comes first
+    # The Spark connection's word comes first; and ingest shuffles no rows of Spark SQL's.
+    if stage != "ingest" and not spark.sparkContext.getConf().contains(_SHUFFLE_PARTITIONS):
         cores = spark.sparkContext.defaultParallelism
-        # ingest itself shuffles no more than the paths in packs.
-        parts = cores if stage == "ingest" else shuffle_partitions(read_facts(run, "ingest")["bytes"], cores)
-        spark.conf.set(_SHUFFLE_PARTITIONS, parts)
+        spark.conf.set(_SHUFFLE_PARTITIONS, shuffle_partitions(read_facts(run, "ingest")["bytes"], cores))
 
 
 def shuffle_partitions(landed_bytes: int, cores: int) -> int:

@@ -6,23 +6,25 @@ what a dataset publishes with publish.layout `parquet` is a pack. A row group is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import add
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from lake import GateError, Run, read
-from pyspark.sql import SparkSession, functions
+from lake import GateError
+from parts import task_count, waiting
+from pyspark.sql import SparkSession
 
-from chromapress.storage import File, Source, open_source
-from chromapress.tables import INGESTED
+from chromapress.storage import File, open_source
 
 _COLUMNS: Final = {"relative_path": pa.string(), "content": pa.binary()}
 _READERS: Final = 16
-# Below a directory, without detours, and of letters that HDFS takes (for Java and Python alike).
-SAFE_PATH: Final = r"^(?:(?!\.{1,2}(?:/|$))[^/:\x00-\x1f]+/)*(?!\.{1,2}$)[^/:\x00-\x1f]+$"
+# Below a directory, without detours, and of letters that HDFS takes.
+SAFE_PATH: Final = re.compile(r"(?:(?!\.{1,2}(?:/|$))[^/:\x00-\x1f]+/)*(?!\.{1,2}$)[^/:\x00-\x1f]+")
 
 
 @dataclass(frozen=True)
@@ -59,20 +61,27 @@ def row_groups(uri: str, files: Sequence[File]) -> list[RowGroup]:
         return [group for groups in readers.map(of_pack, files) for group in groups]
 
 
-def read_row_group(source: Source, path: str, number: int) -> Iterator[tuple[str | None, bytes | None]]:
-    """Relative path and content of each row."""
-    with source.reader(path) as stream, pq.ParquetFile(stream) as pack:
-        rows = pack.read_row_group(number, list(_COLUMNS))
-    for name, content in zip(rows["relative_path"], rows["content"], strict=True):
-        yield name.as_py(), content.as_py()
+def read_row_group(uri: str, pack: str, number: int, *columns: str) -> pa.Table:
+    """Columns of a row group of a pack below a directory."""
+    source, path = open_source(uri)
+    with waiting(), source.reader(f"{path.rstrip('/')}/{pack}") as stream, pq.ParquetFile(stream) as file:
+        return file.read_row_group(number, list(columns))
 
 
-def check_paths(spark: SparkSession, run: Run) -> None:
-    """GateError where a path that was ingested cannot be published, or is there twice."""
-    paths = read(spark, run, "ingest", INGESTED, "relative_path")
-    bad = paths.where(~functions.coalesce(functions.col("relative_path"), functions.lit("")).rlike(SAFE_PATH)).first()
-    if bad is not None:
-        raise GateError(f"the packs name a file {bad.relative_path!r}, which is no path below a directory")
-    twice = paths.groupBy("relative_path").count().where("count > 1").first()
-    if twice is not None:
-        raise GateError(f"{twice.relative_path} is in the packs {twice['count']} times")
+def check_paths(spark: SparkSession, uri: str, groups: Sequence[RowGroup]) -> None:
+    """GateError where a path cannot be published, or is there twice."""
+
+    def paths(group: RowGroup) -> Iterator[tuple[str | None, int]]:
+        rows = read_row_group(uri, group.pack, group.number, "relative_path")
+        return ((path, 1) for path in rows["relative_path"].to_pylist())
+
+    def is_wrong(counted: tuple[str | None, int]) -> bool:
+        path, times = counted
+        return times > 1 or not SAFE_PATH.fullmatch(path or "")
+
+    tasks = task_count(len(groups), spark.sparkContext.defaultParallelism)
+    counted = spark.sparkContext.parallelize(groups, tasks).flatMap(paths).reduceByKey(add)
+    for path, times in counted.filter(is_wrong).takeOrdered(1, key=lambda one: one[0] or ""):
+        if SAFE_PATH.fullmatch(path or ""):
+            raise GateError(f"{path} is in the packs {times} times")
+        raise GateError(f"the packs name a file {path!r}, which is no path below a directory")

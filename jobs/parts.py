@@ -13,7 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
@@ -43,6 +43,9 @@ _TRIM_THRESHOLD: Final = (-1, 256 << 20)
 _TOP_PAD: Final = (-2, 64 << 20)
 _ARENA_MAX: Final = (-8, 1)
 
+# The lock by which a thread computes, where it is one of several that write parts.
+_turn = threading.local()
+
 
 def write_table(
     spark: SparkSession,
@@ -60,13 +63,14 @@ def write_table(
         computing = threading.Lock()
 
         def make(one: tuple[int, Work]) -> None:
+            _compute_with(computing)
             number, piece = one
             # Two tries of a task may write at once; both would write the same.
             unfinished = f"{aside}/{_UNFINISHED}{number}-{uuid.uuid4().hex}"
             write_part(unfinished, schema, lambda: rows_of(piece), computing)
             hdfs().replace(unfinished, f"{aside}/{_part_name(number)}")
 
-        # While HDFS makes one part wait for its end, the next is computed; one image at a time is in memory.
+        # While HDFS makes one part wait, the next is computed; one image at a time is in memory.
         with ThreadPoolExecutor(2) as writers:
             list(writers.map(make, numbered))
 
@@ -78,6 +82,25 @@ def write_table(
             run.store.delete(f"{aside}/{name}")
     run.store.delete(target)
     run.store.replace(aside, target)
+
+
+def _compute_with(lock: threading.Lock) -> None:
+    """Say by which lock this thread computes. (What is local to threads cannot be pickled with a function.)"""
+    _turn.lock = lock
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Let the worker's other part be computed while this one's rows wait for a store."""
+    lock = getattr(_turn, "lock", None)
+    if lock is None:
+        yield
+        return
+    lock.release()
+    try:
+        yield
+    finally:
+        lock.acquire()
 
 
 def keep_memory() -> None:
@@ -114,9 +137,12 @@ def _part_name(number: int) -> str:
 
 def read_part(path: str, *columns: str) -> Iterator[Row]:
     """The rows of a part, in their order."""
-    with hdfs().reader(path) as stream, pq.ParquetFile(stream) as part:
+    with ExitStack() as files:
+        with waiting():
+            part = files.enter_context(pq.ParquetFile(files.enter_context(hdfs().reader(path))))
         for number in range(part.num_row_groups):
-            group = part.read_row_group(number, list(columns))
+            with waiting():
+                group = part.read_row_group(number, list(columns))
             for i in range(len(group)):
                 # One at a time as Python objects: a group's megabytes are not all copied at once.
                 yield group.slice(i, 1).to_pylist()[0]

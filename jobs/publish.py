@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from catalogue import Catalogue
 from lake import GateError, Run, read_facts, run_stage, stage_facts
+from landed import WHERE, Landed, landing
 from parts import (
     Row,
     beside,
@@ -43,6 +44,7 @@ from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
 from chromapress import engine, paths, report
+from chromapress.decode import Undecodable
 from chromapress.outcome import Outcome
 from chromapress.paths import STAGES, DatasetPaths, RunPaths, VersionPaths
 from chromapress.press import under_floor
@@ -63,7 +65,7 @@ _READ_AT_ONCE: Final = 4
 
 _PACKED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa.string()), ("content", pa.binary())])
 # What the manifest needs of each stage: everything but pixels and files.
-_SMALL_INGESTED: Final = [name for name in INGESTED.names if name not in ("content", "colors", "counts")]
+_SMALL_INGESTED: Final = [name for name in INGESTED.names if name not in (*WHERE[2:], "colors", "counts")]
 _SMALL: Final = {
     "select_k": ("relative_path", "reason", "curve", "k_by_rule", "flat_colors", "rules_disagree"),
     "quantize": ("relative_path", "width", "height", "palette", "cluster_sizes"),
@@ -189,17 +191,22 @@ def write_images(spark: SparkSession, run: Run, catalogue: Catalogue, images: st
 
     Only names go through the driver, in a file: a task takes those of a pack, or of some parts of the stages' tables.
     """
-    stages, named = run.paths, f"{run.paths.stage('publish')}/_named.parquet"
+    stages, uri, named = run.paths, landing(run), f"{run.paths.stage('publish')}/_named.parquet"
     groups = write_named(run, catalogue, named)
 
     def contents(group: pa.Table) -> Iterator[Row]:
         """The group's images as they landed: _PACKED."""
+        landed = Landed(uri)
         for part in sorted(set(group["part"].to_pylist())):
             of_part = group.filter(pc.equal(group["part"], part))
             names = dict(zip(of_part["relative_path"].to_pylist(), of_part["published_path"].to_pylist(), strict=True))
             some_kept = bool(pc.any(pc.is_in(of_part["outcome"], pa.array(_KEPT))).as_py())
-            for path, content in contents_of(part, stages, some_kept):
+            sources = read_part(part_path(stages, "ingest", part), *(WHERE if some_kept else WHERE[:1]))
+            encoded = read_part(part_path(stages, "compress", part), "relative_path", "encoded")
+            for source, end in beside(sources, encoded):
+                path = source["relative_path"]
                 if path in names:
+                    content = (end and end["encoded"]) or landed.content(source)
                     yield {"relative_path": path, "published_path": names[path], "content": content}
 
     def write_files(group: pa.Table) -> None:
@@ -250,17 +257,6 @@ def write_named(run: Run, catalogue: Catalogue, path: str) -> list[range]:
 
     run.store.fill(path, write_to)
     return groups
-
-
-def contents_of(part: int, stages: RunPaths, some_kept: bool) -> Iterator[tuple[str, bytes]]:
-    """Relative path and what can be published of a part's images; without some_kept, new files alone."""
-    columns = ("relative_path", "content") if some_kept else ("relative_path",)
-    sources = read_part(part_path(stages, "ingest", part), *columns)
-    encoded = read_part(part_path(stages, "compress", part), "relative_path", "encoded")
-    for source, end in beside(sources, encoded):
-        content = (end and end["encoded"]) or source.get("content")
-        if content is not None:
-            yield source["relative_path"], content
 
 
 def write_manifest(run: Run, catalogue: Catalogue, target: VersionPaths) -> str:
@@ -319,14 +315,18 @@ def write_about(run: Run, catalogue: Catalogue, made: VersionPaths, version: str
 def examples(run: Run, catalogue: Catalogue, ended: pa.Table) -> list[report.Example]:
     """Before and after of the few images that the report shows."""
 
-    def content(path: str, stage: str, column: str) -> bytes:
-        found: bytes = find_row(part_path(run.paths, stage, catalogue.part(path)), path, column)[column]
-        return found
+    def row(path: str, stage: str, *columns: str) -> Row:
+        return find_row(part_path(run.paths, stage, catalogue.part(path)), path, *columns)
 
-    return [
-        report.Example(path, why, content(path, "ingest", "content"), content(path, "compress", "encoded"))
-        for path, why in report.pick_examples(ended)
-    ]
+    landed = Landed(landing(run))
+    made = []
+    for path, why in report.pick_examples(ended):
+        try:
+            before = landed.content(row(path, "ingest", *WHERE))
+        except Undecodable:
+            continue  # its pack went away since it was quantized: there is nothing to show it beside
+        made.append(report.Example(path, why, before, row(path, "compress", "encoded")["encoded"]))
+    return made
 
 
 def switch(run: Run, version: str) -> None:

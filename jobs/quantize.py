@@ -7,17 +7,18 @@ pyspark.ml's KMeans clusters each group's pooled histogram, weighted, and its im
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from lake import Run, read, run_stage
+from landed import WHERE, Landed, landing
 from palette_pool import group_name
 from parts import Row, beside, part_numbers, part_path, read_part, write_table
 from pyspark.sql import SparkSession
 
 from chromapress.choice import Verdict
-from chromapress.config import DatasetConfig
+from chromapress.config import DatasetConfig, Limits
 from chromapress.decode import Undecodable, decode
 from chromapress.histogram import Histogram
 from chromapress.paths import RunPaths
@@ -28,7 +29,7 @@ from chromapress.tables import INGESTED, QUANTIZED, SELECTED
 
 def to_quantize(part: int, paths: RunPaths, config: DatasetConfig) -> Iterator[Row]:
     """The images of a part that get a palette, as ingested and selected."""
-    images = read_part(part_path(paths, "ingest", part), "relative_path", "size_bytes", "content", "outcome")
+    images = read_part(part_path(paths, "ingest", part), *WHERE, "size_bytes")
     selected = read_part(part_path(paths, "select_k", part), "relative_path", "verdict", "k", "centres", "reason")
     given_up = under_floor(config) is not None
     for image, choice in beside(images, selected):
@@ -36,26 +37,19 @@ def to_quantize(part: int, paths: RunPaths, config: DatasetConfig) -> Iterator[R
             yield image | choice | {"source_size_bytes": image["size_bytes"]}
 
 
-def quantize_each(images: Iterable[Row], config: DatasetConfig) -> Iterator[Row]:
-    """Each image with a palette of its own: tables.QUANTIZED."""
+def quantize_all(
+    images: Iterable[Row], landed: Landed, quantize_one: Callable[[Row, np.ndarray], Quantized], limits: Limits
+) -> Iterator[Row]:
+    """The images as tables.QUANTIZED."""
     for image in images:
         try:
-            pixels = decode(image["content"], config.limits).pixels
+            pixels = decode(landed.content(image), limits).pixels
         except Undecodable as told:
-            # Ingest has read its head only.
+            # Ingest may have read its head only; and what has landed can be changed.
             row = {name: image[name] for name in ("relative_path", "source_size_bytes")}
             yield row | {"outcome": str(told.outcome), "reason": str(told)}
-            continue
-        centres = np.frombuffer(image["centres"], np.float64).reshape(-1, 4)
-        done = quantize(pixels, Histogram.of(pixels), Verdict(image["verdict"]), image["k"], centres, config)
-        yield quantized_row(image, done)
-
-
-def quantize_groups(images: Iterable[Row], palettes: Mapping[str, np.ndarray], config: DatasetConfig) -> Iterator[Row]:
-    """Each image with the palette of its group: tables.QUANTIZED."""
-    for image in images:
-        pixels = decode(image["content"], config.limits).pixels
-        yield quantized_row(image, apply_palette(pixels, palettes[group_name(image["relative_path"], config)], config))
+        else:
+            yield quantized_row(image, quantize_one(image, pixels))
 
 
 def quantized_row(image: Row, quantized: Quantized) -> Row:
@@ -79,7 +73,7 @@ def quantized_row(image: Row, quantized: Quantized) -> Row:
 
 
 def body(spark: SparkSession, run: Run) -> dict[str, Any]:
-    config, paths = run.config, run.paths
+    config, paths, uri = run.config, run.paths, landing(run)
     facts: dict[str, Any] = {}
     shared = None
     if config.palette.scope != "image":
@@ -91,9 +85,15 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
         shared = spark.sparkContext.broadcast(shared_palettes(histograms.where("outcome is null"), selected, config))
         facts["palettes"] = len(shared.value)
 
+    def quantize_one(image: Row, pixels: np.ndarray) -> Quantized:
+        """With a palette of its own, or with that of its group."""
+        if shared:
+            return apply_palette(pixels, shared.value[group_name(image["relative_path"], config)], config)
+        centres = np.frombuffer(image["centres"], np.float64).reshape(-1, 4)
+        return quantize(pixels, Histogram.of(pixels), Verdict(image["verdict"]), image["k"], centres, config)
+
     def rows(part: int) -> Iterator[Row]:
-        images = to_quantize(part, paths, config)
-        return quantize_groups(images, shared.value, config) if shared else quantize_each(images, config)
+        return quantize_all(to_quantize(part, paths, config), Landed(uri), quantize_one, config.limits)
 
     write_table(spark, run, "quantize", QUANTIZED, part_numbers(run), rows)
     return facts

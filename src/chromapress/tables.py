@@ -32,7 +32,10 @@ INGESTED: Final = pa.schema(
         pa.field("relative_path", pa.string()),  # below the landing partition
         pa.field("size_bytes", pa.int64()),
         pa.field("sha256", pa.string()),  # of the content; null where it was not read
-        pa.field("content", pa.binary()),  # the file, byte for byte; null where rejected
+        pa.field("content", pa.binary()),  # the file, byte for byte; null where rejected or in a pack
+        pa.field("pack", pa.string()),  # the pack that holds it, below the landing partition; null for a file
+        pa.field("row_group", pa.int32()),  # of the pack
+        pa.field("row", pa.int32()),  # of the row group
         pa.field("format", pa.string()),
         pa.field("mode", pa.string()),
         pa.field("width", pa.int32()),  # upright; where there is no histogram, as stored

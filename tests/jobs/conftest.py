@@ -47,7 +47,7 @@ def spark(hdfs: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @pytest.fixture(scope="session")
 def press_partition(spark: SparkSession) -> Callable[..., Run]:
-    """Land files in a dataset of its own and take them through the five stages."""
+    """Land files in a dataset of its own and take them through the five stages; `then` is called after ingest."""
     import compress
     import ingest
     import lake
@@ -57,7 +57,13 @@ def press_partition(spark: SparkSession) -> Callable[..., Run]:
 
     stages = {"ingest": ingest, "select_k": select_k, "quantize": quantize, "compress": compress, "publish": publish}
 
-    def press(root: str, run_id: str, files: Mapping[str, bytes], config: DatasetConfig) -> Run:
+    def press(
+        root: str,
+        run_id: str,
+        files: Mapping[str, bytes],
+        config: DatasetConfig,
+        then: Callable[[Run], object] = lambda run: None,
+    ) -> Run:
         store = store_of()
         partition = DatasetPaths(root, "set").partition("dt=2026-11-23")
         for path, content in files.items():
@@ -67,6 +73,8 @@ def press_partition(spark: SparkSession) -> Callable[..., Run]:
             lake.configure(spark, run, stage)
             started = time.time()
             lake.keep_facts(run, stage, started, job.body(spark, run))
+            if stage == "ingest":
+                then(run)
         return run
 
     return press

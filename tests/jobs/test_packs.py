@@ -127,11 +127,11 @@ def test_what_cannot_go_on_is_told(press_partition: Callable[..., Any], landed: 
 def test_paths_below_a_directory_are_safe(path: str) -> None:
     from packs import SAFE_PATH
 
-    assert re.fullmatch(SAFE_PATH, path)
+    assert SAFE_PATH.fullmatch(path)
 
 
 @pytest.mark.parametrize("path", ["", "/a", "a/", "a//b", ".", "..", "a/..", "a/../b", "./a", "a:b", "a\nb", "a/b:c/d"])
 def test_other_paths_are_not(path: str) -> None:
     from packs import SAFE_PATH
 
-    assert not re.fullmatch(SAFE_PATH, path)
+    assert not SAFE_PATH.fullmatch(path)
