@@ -14,7 +14,7 @@ import numpy as np
 from lake import Run, run_stage
 from landed import WHERE, Landed, landing
 from parts import Row, beside, part_numbers, part_path, read_part, write_table
-from pyspark.sql import SparkSession
+from pyspark import SparkContext
 
 from chromapress.config import DatasetConfig
 from chromapress.decode import Undecodable, decode
@@ -82,7 +82,7 @@ def with_sources(part: int, paths: RunPaths, quantized: Iterable[Row]) -> Iterat
     return beside(images, quantized)
 
 
-def body(spark: SparkSession, run: Run) -> dict[str, Any]:
+def body(context: SparkContext, run: Run) -> dict[str, Any]:
     config, paths, uri = run.config, run.paths, landing(run)
 
     def rows(part: int) -> Iterator[Row]:
@@ -91,7 +91,7 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
             return compress(with_sources(part, paths, quantized), Landed(uri), config)
         return compress(((row, row) for row in quantized), None, config)
 
-    write_table(spark, run, "compress", COMPRESSED, part_numbers(run), rows)
+    write_table(context, run, "compress", COMPRESSED, part_numbers(run), rows)
     return {}
 
 

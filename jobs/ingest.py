@@ -17,7 +17,7 @@ from lake import PARTITION_BYTES, GateError, Run, run_stage
 from landed import landing
 from packs import RowGroup, check_paths, read_row_group, row_groups
 from parts import Row, waiting, write_table
-from pyspark.sql import SparkSession
+from pyspark import SparkContext
 
 from chromapress.config import DatasetConfig
 from chromapress.decode import Undecodable, check_size, decode, identify
@@ -130,24 +130,24 @@ def _ended(told: Undecodable, content: bytes | None) -> Row:
     return {"outcome": str(told.outcome), "reason": str(told), "content": kept}
 
 
-def body(spark: SparkSession, run: Run) -> dict[str, Any]:
+def body(context: SparkContext, run: Run) -> dict[str, Any]:
     uri, config = landing(run), run.config
     files = list_files(uri, config)
     facts = {"images": len(files), "bytes": sum(file.size_bytes for file in files), "source": uri}
-    partitions, cores = config.execution.partitions, spark.sparkContext.defaultParallelism
+    partitions, cores = config.execution.partitions, context.defaultParallelism
     if config.source.layout == "files":
         work = in_parts(files, lambda file: file.size_bytes, partitions, cores)
         write_table(
-            spark, run, "ingest", INGESTED, work, lambda some: (ingest_file(uri, file, config) for file in some)
+            context, run, "ingest", INGESTED, work, lambda some: (ingest_file(uri, file, config) for file in some)
         )
         return facts
     groups = row_groups(uri, files)
     facts["images"] = sum(group.rows for group in groups)
     if not facts["images"]:
         raise GateError(f"nothing has landed: the packs in {uri} are empty")
-    check_paths(spark, uri, groups)
+    check_paths(context, uri, groups)
     packed = in_parts(groups, lambda group: group.size_bytes, partitions, cores)
-    write_table(spark, run, "ingest", INGESTED, packed, lambda some: ingest_packed(uri, some, config))
+    write_table(context, run, "ingest", INGESTED, packed, lambda some: ingest_packed(uri, some, config))
     return facts
 
 

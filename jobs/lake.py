@@ -11,12 +11,14 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -76,7 +78,7 @@ class Run:
 
 
 # A stage's work; it returns facts about it.
-Body = Callable[[SparkSession, Run], dict[str, Any]]
+Body = Callable[[SparkContext, Run], dict[str, Any]]
 
 
 def parse_args(stage: str, argv: Sequence[str]) -> argparse.Namespace:
@@ -92,7 +94,7 @@ def parse_args(stage: str, argv: Sequence[str]) -> argparse.Namespace:
 
 
 def run_stage(
-    stage: str, argv: Sequence[str], body: Body, then: Callable[[SparkSession, Run], None] | None = None
+    stage: str, argv: Sequence[str], body: Body, then: Callable[[SparkContext, Run], None] | None = None
 ) -> int:
     """Run a job's body under the partition's lock, and say by the exit code how it ended.
 
@@ -116,11 +118,10 @@ def run_stage(
         run = Run(store, args.dataset, partition, args.run, config)
         _begin(stage, run)
         started = time.time()
-        with _session(f"chromapress {args.dataset} {args.partition} {stage}") as spark:
-            configure(spark, run, stage)
-            end_stage(run, stage, started, body(spark, run))
+        with _spark(f"chromapress {args.dataset} {args.partition} {stage}") as context:
+            end_stage(run, stage, started, body(context, run))
             if then:
-                then(spark, run)
+                then(context, run)
     except (lock.LockedError, ConfigError, GateError) as error:
         code = next(code for kind, code in _REFUSALS.items() if isinstance(error, kind))
         if store is not None:
@@ -162,27 +163,26 @@ def read_facts(run: Run, stage: str) -> dict[str, Any]:
     return facts
 
 
-def read(spark: SparkSession, run: Run, stage: str, schema: pa.Schema, *columns: str) -> DataFrame:
-    """Some columns of what a stage left."""
-    return spark.read.schema(from_arrow_schema(schema)).parquet(run.paths.stage(stage)).select(*columns)
+@contextmanager
+def _spark(name: str) -> Iterator[SparkContext]:
+    context = SparkContext.getOrCreate(SparkConf().setAppName(name))
+    try:
+        yield context
+    finally:
+        # Its server of accumulators, which no stage has, looks once a second whether it is to stop; it ends with us.
+        context._accumulatorServer = None  # type: ignore[assignment]
+        context.stop()
 
 
-def _session(name: str) -> SparkSession:
-    return SparkSession.builder.appName(name).getOrCreate()
-
-
-def configure(spark: SparkSession, run: Run, stage: str) -> None:
-    """What a stage needs of its session, whoever submitted it: to be called before each."""
+def read(context: SparkContext, run: Run, stage: str, schema: pa.Schema, *columns: str) -> DataFrame:
+    """Some columns of what a stage left, as Spark SQL's frame; most runs need none, and not the second of its start."""
+    spark = SparkSession.builder.getOrCreate()
     for key, value in _SESSION.items():
         spark.conf.set(key, value)
-    # Compiling what Spark generates takes seconds, and pays only where the JVM itself works on many rows: on colours.
-    compiled = run.config.palette.scope != "image"
-    spark.conf.set("spark.sql.codegen.wholeStage", str(compiled).lower())
-    spark.conf.set("spark.sql.codegen.factoryMode", "FALLBACK" if compiled else "NO_CODEGEN")
-    # The Spark connection's word comes first; and ingest shuffles no rows of Spark SQL's.
-    if stage != "ingest" and not spark.sparkContext.getConf().contains(_SHUFFLE_PARTITIONS):
-        cores = spark.sparkContext.defaultParallelism
-        spark.conf.set(_SHUFFLE_PARTITIONS, shuffle_partitions(read_facts(run, "ingest")["bytes"], cores))
+    if not context.getConf().contains(_SHUFFLE_PARTITIONS):  # the Spark connection's word comes first
+        parts = shuffle_partitions(read_facts(run, "ingest")["bytes"], context.defaultParallelism)
+        spark.conf.set(_SHUFFLE_PARTITIONS, parts)
+    return spark.read.schema(from_arrow_schema(schema)).parquet(run.paths.stage(stage)).select(*columns)
 
 
 def shuffle_partitions(landed_bytes: int, cores: int) -> int:

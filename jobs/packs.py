@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from lake import GateError
 from parts import task_count, waiting
-from pyspark.sql import SparkSession
+from pyspark import SparkContext
 
 from chromapress.storage import File, open_source
 
@@ -68,7 +68,7 @@ def read_row_group(uri: str, pack: str, number: int, *columns: str) -> pa.Table:
         return file.read_row_group(number, list(columns))
 
 
-def check_paths(spark: SparkSession, uri: str, groups: Sequence[RowGroup]) -> None:
+def check_paths(context: SparkContext, uri: str, groups: Sequence[RowGroup]) -> None:
     """GateError where a path cannot be published, or is there twice."""
 
     def paths(group: RowGroup) -> Iterator[tuple[str | None, int]]:
@@ -79,8 +79,8 @@ def check_paths(spark: SparkSession, uri: str, groups: Sequence[RowGroup]) -> No
         path, times = counted
         return times > 1 or not SAFE_PATH.fullmatch(path or "")
 
-    tasks = task_count(len(groups), spark.sparkContext.defaultParallelism)
-    counted = spark.sparkContext.parallelize(groups, tasks).flatMap(paths).reduceByKey(add)
+    tasks = task_count(len(groups), context.defaultParallelism)
+    counted = context.parallelize(groups, tasks).flatMap(paths).reduceByKey(add)
     for path, times in counted.filter(is_wrong).takeOrdered(1, key=lambda one: one[0] or ""):
         if SAFE_PATH.fullmatch(path or ""):
             raise GateError(f"{path} is in the packs {times} times")

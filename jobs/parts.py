@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 from lake import Run
-from pyspark.sql import SparkSession
+from pyspark import SparkContext
 
 from chromapress.paths import STAGES, RunPaths
 from chromapress.storage import hdfs
@@ -48,7 +48,7 @@ _turn = threading.local()
 
 
 def write_table(
-    spark: SparkSession,
+    context: SparkContext,
     run: Run,
     stage: str,
     schema: pa.Schema,
@@ -75,8 +75,8 @@ def write_table(
             list(writers.map(make, numbered))
 
     run.store.delete(aside)
-    tasks = task_count(len(work), spark.sparkContext.defaultParallelism)
-    spark.sparkContext.parallelize(list(enumerate(work)), tasks).foreachPartition(make_some)
+    tasks = task_count(len(work), context.defaultParallelism)
+    context.parallelize(list(enumerate(work)), tasks).foreachPartition(make_some)
     for name in run.store.names(aside):
         if name.startswith(_UNFINISHED):
             run.store.delete(f"{aside}/{name}")

@@ -40,8 +40,7 @@ from parts import (
     write_part,
     write_table,
 )
-from pyspark import SparkFiles
-from pyspark.sql import SparkSession
+from pyspark import SparkContext, SparkFiles
 
 from chromapress import engine, paths, report
 from chromapress.decode import Undecodable
@@ -98,10 +97,10 @@ _DIGESTED: Final = ["relative_path", "source_size_bytes", "source_sha256", "pack
 _KEPT: Final = [str(one) for one in Outcome if one.is_kept]
 
 
-def write_ended(spark: SparkSession, run: Run) -> None:
+def write_ended(context: SparkContext, run: Run) -> None:
     """Leave what all stages tell of each image, in the order of their parts: _ENDED."""
     stages, given_up, parts = run.paths, under_floor(run.config), part_numbers(run)
-    each = -(-len(parts) // task_count(len(parts), spark.sparkContext.defaultParallelism))
+    each = -(-len(parts) // task_count(len(parts), context.defaultParallelism))
     some = [parts[first : first + each] for first in range(0, len(parts), each)]
 
     def rows(of: range) -> Iterator[Row]:
@@ -109,7 +108,7 @@ def write_ended(spark: SparkSession, run: Run) -> None:
             for row in ended_rows(part, stages, given_up):
                 yield row | {"part": part, "told": pickle.dumps([row.get(name) for name in _TOLD])}
 
-    write_table(spark, run, "publish", _ENDED, some, rows)
+    write_table(context, run, "publish", _ENDED, some, rows)
 
 
 def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterator[Row]:
@@ -186,7 +185,7 @@ def versions() -> dict[str, str]:
     return {"chromapress": installed("chromapress"), "engine": engine.__version__, "pillow": PIL.__version__}
 
 
-def write_images(spark: SparkSession, run: Run, catalogue: Catalogue, images: str) -> None:
+def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: str) -> None:
     """The published files: new ones from what compress left, kept ones from what ingest read.
 
     Only names go through the driver, in a file: a task takes those of a pack, or of some parts of the stages' tables.
@@ -237,7 +236,7 @@ def write_images(spark: SparkSession, run: Run, catalogue: Catalogue, images: st
         write(group)
 
     if groups:
-        spark.sparkContext.parallelize(groups, len(groups)).foreach(write_group)
+        context.parallelize(groups, len(groups)).foreach(write_group)
 
 
 def write_named(run: Run, catalogue: Catalogue, path: str) -> list[range]:
@@ -363,10 +362,10 @@ def prune_runs(run: Run) -> None:
                 run.store.delete(base)
 
 
-def body(spark: SparkSession, run: Run) -> dict[str, Any]:
+def body(context: SparkContext, run: Run) -> dict[str, Any]:
     started = time.time()
     keep_memory()
-    write_ended(spark, run)
+    write_ended(context, run)
     with (
         tempfile.TemporaryDirectory(dir=SparkFiles.getRootDirectory()) as folder,
         closing(Catalogue(folder, grouped(read_ended(run), run.config.publish.layout))) as catalogue,
@@ -377,7 +376,7 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
         version = write_manifest(run, catalogue, aside)
         target = run.partition.version(version)
         if not run.store.exists(target.run):
-            write_images(spark, run, catalogue, aside.images)
+            write_images(context, run, catalogue, aside.images)
             write_about(run, catalogue, aside, version, started)
             run.store.replace(aside.base, target.base)
     run.store.delete(run.paths.stage("publish"))

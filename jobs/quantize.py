@@ -15,7 +15,7 @@ from lake import Run, read, run_stage
 from landed import WHERE, Landed, landing
 from palette_pool import group_name
 from parts import Row, beside, part_numbers, part_path, read_part, write_table
-from pyspark.sql import SparkSession
+from pyspark import SparkContext
 
 from chromapress.choice import Verdict
 from chromapress.config import DatasetConfig, Limits
@@ -72,7 +72,7 @@ def quantized_row(image: Row, quantized: Quantized) -> Row:
     }
 
 
-def body(spark: SparkSession, run: Run) -> dict[str, Any]:
+def body(context: SparkContext, run: Run) -> dict[str, Any]:
     config, paths, uri = run.config, run.paths, landing(run)
     facts: dict[str, Any] = {}
     shared = None
@@ -80,9 +80,9 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
         # Most runs need no pyspark.ml, which takes a second to be imported.
         from shared_palettes import shared_palettes  # noqa: PLC0415
 
-        histograms = read(spark, run, "ingest", INGESTED, "relative_path", "colors", "counts", "outcome")
-        selected = read(spark, run, "select_k", SELECTED, "relative_path", "verdict", "centres")
-        shared = spark.sparkContext.broadcast(shared_palettes(histograms.where("outcome is null"), selected, config))
+        histograms = read(context, run, "ingest", INGESTED, "relative_path", "colors", "counts", "outcome")
+        selected = read(context, run, "select_k", SELECTED, "relative_path", "verdict", "centres")
+        shared = context.broadcast(shared_palettes(histograms.where("outcome is null"), selected, config))
         facts["palettes"] = len(shared.value)
 
     def quantize_one(image: Row, pixels: np.ndarray) -> Quantized:
@@ -95,7 +95,7 @@ def body(spark: SparkSession, run: Run) -> dict[str, Any]:
     def rows(part: int) -> Iterator[Row]:
         return quantize_all(to_quantize(part, paths, config), Landed(uri), quantize_one, config.limits)
 
-    write_table(spark, run, "quantize", QUANTIZED, part_numbers(run), rows)
+    write_table(context, run, "quantize", QUANTIZED, part_numbers(run), rows)
     return facts
 
 

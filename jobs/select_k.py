@@ -16,7 +16,8 @@ import pyarrow as pa
 from lake import Run, read, run_stage
 from palette_pool import group_name, group_of, pooled, unpacked, whole
 from parts import Row, part_numbers, part_path, read_part, write_table
-from pyspark.sql import DataFrame, SparkSession, functions
+from pyspark import SparkContext
+from pyspark.sql import DataFrame, functions
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from chromapress import engine
@@ -181,19 +182,19 @@ def selected_row(relative_path: str, choice: Choice) -> Row:
     }
 
 
-def body(spark: SparkSession, run: Run) -> dict[str, Any]:
+def body(context: SparkContext, run: Run) -> dict[str, Any]:
     config, paths = run.config, run.paths
     shared = None
     if config.palette.scope != "image":
-        images = read(spark, run, "ingest", INGESTED, "relative_path", "colors", "counts", "outcome")
+        images = read(context, run, "ingest", INGESTED, "relative_path", "colors", "counts", "outcome")
         grouped = images.where("outcome is null").withColumn("group", group_of(config))
-        shared = spark.sparkContext.broadcast(choose_shared(grouped, config))
+        shared = context.broadcast(choose_shared(grouped, config))
 
     def rows(part: int) -> Iterator[Row]:
         ingested = part_path(paths, "ingest", part)
         return select_for_groups(ingested, shared.value, config) if shared else select_for_each(ingested, config)
 
-    write_table(spark, run, "select_k", SELECTED, part_numbers(run), rows)
+    write_table(context, run, "select_k", SELECTED, part_numbers(run), rows)
     return {}
 
 

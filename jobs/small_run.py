@@ -18,10 +18,10 @@ import ingest
 import publish
 import quantize
 import select_k
-from lake import Body, GateError, Run, configure, end_stage, read_facts, run_stage
+from lake import Body, GateError, Run, end_stage, read_facts, run_stage
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
 
 LATER: Final[Mapping[str, Body]] = {
     "select_k": select_k.body,
@@ -31,15 +31,14 @@ LATER: Final[Mapping[str, Body]] = {
 }
 
 
-def go_on(spark: SparkSession, run: Run) -> None:
+def go_on(context: SparkContext, run: Run) -> None:
     """The stages after ingest, if few enough files have landed, as far as they succeed."""
     if read_facts(run, "ingest")["images"] > run.config.execution.one_session_up_to:
         return
     for stage, body in LATER.items():
-        configure(spark, run, stage)
         started = time.time()
         try:
-            facts = body(spark, run)
+            facts = body(context, run)
         except (GateError, OSError, PySparkException, Py4JError) as error:
             print(f"{stage} is left to its own task: {' '.join(str(error).split())}", file=sys.stderr)
             return

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from operator import add
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -14,8 +15,10 @@ def same(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def main() -> None:
-    """Write, read, join and aggregate a few rows."""
+    """Count in pairs; write, read, join and aggregate a few rows."""
     spark = SparkSession.builder.config("spark.sql.shuffle.partitions", 2).getOrCreate()
+    pairs = spark.sparkContext.parallelize(range(100), 2).map(lambda number: (number % 7, 1))
+    pairs.reduceByKey(add).foreachPartition(list)
     with tempfile.TemporaryDirectory() as folder:
         rows = spark.range(0, 100, 1, 2).select(F.col("id"), F.col("id").cast("string").alias("name"))
         rows.mapInArrow(same, "id long, name string").write.parquet(f"file://{folder}/a")

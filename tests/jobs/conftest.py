@@ -70,9 +70,8 @@ def press_partition(spark: SparkSession) -> Callable[..., Run]:
             store.write(f"{partition.landing}/{path}", content)
         run = lake.Run(store, "set", partition, run_id, config)
         for stage, job in stages.items():
-            lake.configure(spark, run, stage)
             started = time.time()
-            lake.keep_facts(run, stage, started, job.body(spark, run))
+            lake.keep_facts(run, stage, started, job.body(spark.sparkContext, run))
             if stage == "ingest":
                 then(run)
         return run

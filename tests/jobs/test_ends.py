@@ -14,7 +14,7 @@ def test_a_refusal_is_left_in_the_runs_folder(spark: SparkSession, capsys) -> No
     import lake
 
     argv = ["--root", "/ends", "--dataset", "set", "--partition", "dt=2026-11-23", "--run", "run"]
-    code = lake.run_stage("select_k", argv, lambda _spark, _run: {})
+    code = lake.run_stage("select_k", argv, lambda _context, _run: {})
     run = DatasetPaths("/ends", "set").partition("dt=2026-11-23").run("run")
     sentence = f"there is no {run.config}: the stage ingest of this run has not been done"
     assert code == 64

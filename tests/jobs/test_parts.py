@@ -45,7 +45,7 @@ def test_a_table_has_a_part_for_each_piece_of_work_also_where_it_gives_no_row(sp
     from parts import part_numbers, write_table
 
     work = [[0, 1], [], [2]]
-    write_table(spark, run, "ingest", SCHEMA, work, lambda names: (row(name) for name in names))
+    write_table(spark.sparkContext, run, "ingest", SCHEMA, work, lambda names: (row(name) for name in names))
     assert [read(run, number, "relative_path") for number in part_numbers(run)] == [
         [{"relative_path": f"{name:04}"} for name in piece] for piece in work
     ]
@@ -99,9 +99,9 @@ def test_what_an_unfinished_try_left_is_no_part(spark: SparkSession, run: Run) -
 
     # local[2] gives a task one try: the failed run's leftovers are what a retry of the stage finds.
     with pytest.raises(Exception, match="once"):
-        write_table(spark, run, "ingest", SCHEMA, [0], fails_once)
+        write_table(spark.sparkContext, run, "ingest", SCHEMA, [0], fails_once)
     assert not run.store.exists(run.paths.stage("ingest"))
-    write_table(spark, run, "ingest", SCHEMA, [0], fails_once)
+    write_table(spark.sparkContext, run, "ingest", SCHEMA, [0], fails_once)
     assert run.store.names(run.paths.stage("ingest")) == ["part-000000.parquet"]
     assert part_numbers(run) == range(1)
 

@@ -42,10 +42,9 @@ def start_small(spark: SparkSession) -> Callable[..., Run]:
         for path, content in files.items():
             store.write(f"{partition.landing}/{path}", content)
         run = lake.Run(store, "set", partition, "small", parse({"execution": execution}, "test"))
-        lake.configure(spark, run, "ingest")
         started = time.time()
-        lake.end_stage(run, "ingest", started, ingest.body(spark, run))
-        small_run.go_on(spark, run)
+        lake.end_stage(run, "ingest", started, ingest.body(spark.sparkContext, run))
+        small_run.go_on(spark.sparkContext, run)
         return run
 
     return start
