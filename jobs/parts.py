@@ -149,11 +149,14 @@ def read_part(path: str, *columns: str) -> Iterator[Row]:
 
 
 def find_row(path: str, relative_path: str, *columns: str) -> Row:
-    """One image's row of a part; of the others, little is read."""
-    with hdfs().reader(path) as stream:
-        found = pq.read_table(stream, columns=list(columns), filters=[("relative_path", "==", relative_path)])
-    (row,) = found.to_pylist()
-    return dict(row)
+    """One image's row of a part; of the others, little is read. KeyError where it is not there."""
+    with hdfs().reader(path) as stream, pq.ParquetFile(stream) as part:
+        for number in range(part.num_row_groups):
+            names = part.read_row_group(number, ["relative_path"])["relative_path"].to_pylist()
+            if relative_path in names:
+                group = part.read_row_group(number, list(columns), use_threads=False)
+                return dict(group.slice(names.index(relative_path), 1).to_pylist()[0])
+    raise KeyError(f"{relative_path} is not in {path}")
 
 
 def write_part(

@@ -18,7 +18,7 @@ def main() -> None:
     """Count in pairs; write, read, join and aggregate a few rows."""
     spark = SparkSession.builder.config("spark.sql.shuffle.partitions", 2).getOrCreate()
     pairs = spark.sparkContext.parallelize(range(100), 2).map(lambda number: (number % 7, 1))
-    pairs.reduceByKey(add).foreachPartition(list)
+    pairs.reduceByKey(add).collect()
     with tempfile.TemporaryDirectory() as folder:
         rows = spark.range(0, 100, 1, 2).select(F.col("id"), F.col("id").cast("string").alias("name"))
         rows.mapInArrow(same, "id long, name string").write.parquet(f"file://{folder}/a")
