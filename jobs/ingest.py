@@ -9,8 +9,9 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from lake import PARTITION_BYTES, GateError, Run, run_stage
@@ -23,11 +24,14 @@ from chromapress.config import DatasetConfig
 from chromapress.decode import Undecodable, check_size, decode, identify
 from chromapress.histogram import Histogram
 from chromapress.outcome import Outcome
-from chromapress.storage import File, Source, open_source
+from chromapress.storage import File, open_source
 from chromapress.tables import INGESTED
 
 # A file that HDFS could not give is asked for again: a DataNode that went away is replaced by then.
-_READ_AGAIN_AFTER_S = (1, 4)
+_READ_AGAIN_AFTER_S: Final = (1, 4)
+# So many files, and bytes, are read at once.
+_READERS: Final = 8
+_READ_BYTES: Final = 16 << 20
 
 Work = TypeVar("Work")
 
@@ -73,17 +77,32 @@ def ingest_packed(uri: str, groups: Iterable[RowGroup], config: DatasetConfig) -
             yield ingest_content(path.as_py(), content.as_py() or b"", config) | where
 
 
-def ingest_file(uri: str, file: File, config: DatasetConfig) -> Row:
-    """One file's row. What is wrong with the file is in its row; what is wrong with the store is raised."""
-    row: Row = {"relative_path": file.relative_path, "size_bytes": file.size_bytes}
-    try:
-        check_size(file.size_bytes, config.limits)
-        source, path = open_source(uri)
-        with waiting():
-            content = _read(source, f"{path.rstrip('/')}/{file.relative_path}")
-    except Undecodable as told:
-        return row | _ended(told, None)
-    return ingest_content(file.relative_path, content, config)
+def ingest_files(uri: str, files: Iterable[File], config: DatasetConfig) -> Iterator[Row]:
+    """The rows of some files. What is wrong with a file is in its row; what is wrong with the store is raised."""
+    # Reading a small file is mostly waiting: some wait at once.
+    with ThreadPoolExecutor(_READERS) as readers:
+        for some in _at_once(files):
+            with waiting():
+                reading = [readers.submit(_read, uri, file, config) for file in some]
+                wait(reading)
+            for file, read in zip(some, reading, strict=True):
+                try:
+                    content = read.result()
+                except Undecodable as told:
+                    yield {"relative_path": file.relative_path, "size_bytes": file.size_bytes} | _ended(told, None)
+                else:
+                    yield ingest_content(file.relative_path, content, config)
+
+
+def _at_once(files: Iterable[File]) -> Iterator[list[File]]:
+    """In their order, so many files that they fit in memory together."""
+    some: list[File] = []
+    for file in files:
+        if some and (len(some) == _READERS or sum(one.size_bytes for one in [*some, file]) > _READ_BYTES):
+            yield some
+            some = []
+        some.append(file)
+    yield some
 
 
 def ingest_content(relative_path: str, content: bytes, config: DatasetConfig) -> Row:
@@ -111,7 +130,10 @@ def ingest_content(relative_path: str, content: bytes, config: DatasetConfig) ->
     }
 
 
-def _read(source: Source, path: str) -> bytes:
+def _read(uri: str, file: File, config: DatasetConfig) -> bytes:
+    check_size(file.size_bytes, config.limits)
+    source, path = open_source(uri)
+    path = f"{path.rstrip('/')}/{file.relative_path}"
     for pause in _READ_AGAIN_AFTER_S:
         try:
             return source.read(path)
@@ -137,9 +159,7 @@ def body(context: SparkContext, run: Run) -> dict[str, Any]:
     partitions, cores = config.execution.partitions, context.defaultParallelism
     if config.source.layout == "files":
         work = in_parts(files, lambda file: file.size_bytes, partitions, cores)
-        write_table(
-            context, run, "ingest", INGESTED, work, lambda some: (ingest_file(uri, file, config) for file in some)
-        )
+        write_table(context, run, "ingest", INGESTED, work, lambda some: ingest_files(uri, some, config))
         return facts
     groups = row_groups(uri, files)
     facts["images"] = sum(group.rows for group in groups)

@@ -38,7 +38,7 @@ _BATCH_ROWS: Final = 16
 _BATCH_BYTES: Final = 16 << 20
 
 # So much of what has landed is a part, as Spark reads it: little enough that the last does not keep a cluster waiting.
-PARTITION_BYTES: Final = 16 << 20
+PARTITION_BYTES: Final = 32 << 20
 
 _SHUFFLE_PARTITIONS: Final = "spark.sql.shuffle.partitions"
 # So much of what has landed to a part: a shuffled row can be several times as large as the file that it is of.

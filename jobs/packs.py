@@ -16,13 +16,14 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 from lake import GateError
-from parts import task_count, waiting
+from parts import waiting
 from pyspark import SparkContext
 
 from chromapress.storage import File, open_source
 
 _COLUMNS: Final = {"relative_path": pa.string(), "content": pa.binary()}
 _READERS: Final = 16
+_TASKS_PER_CORE: Final = 2
 # Below a directory, without detours, and of letters that HDFS takes.
 SAFE_PATH: Final = re.compile(r"(?:(?!\.{1,2}(?:/|$))[^/:\x00-\x1f]+/)*(?!\.{1,2}$)[^/:\x00-\x1f]+")
 
@@ -79,7 +80,8 @@ def check_paths(context: SparkContext, uri: str, groups: Sequence[RowGroup]) -> 
         path, times = counted
         return times > 1 or not SAFE_PATH.fullmatch(path or "")
 
-    tasks = task_count(len(groups), context.defaultParallelism)
+    # Few, since each hands something to each.
+    tasks = min(len(groups), _TASKS_PER_CORE * context.defaultParallelism)
     counted = context.parallelize(groups, tasks).flatMap(paths).reduceByKey(add)
     for path, times in counted.filter(is_wrong).takeOrdered(1, key=lambda one: one[0] or ""):
         if SAFE_PATH.fullmatch(path or ""):
