@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from chromapress import naming
 from chromapress.outcome import Outcome
+from chromapress.run_summary import NEW_FILES
 
 # Texts are ordered by the bytes of their UTF-8.
 _TABLES: Final = """
@@ -25,7 +26,6 @@ _TABLES: Final = """
     CREATE TABLE manifest (number INTEGER PRIMARY KEY, told BLOB);
 """
 _IMAGE: Final = "INSERT INTO image VALUES (:number, :relative_path, :outcome, :codec, :part, :group, :pack, NULL)"
-_NEW: Final = [str(one) for one in Outcome if one.is_new_file]
 
 
 class Catalogue:
@@ -61,7 +61,7 @@ class Catalogue:
             sources = []
             for _, number, path, outcome, codec in some:
                 numbers[path] = number
-                sources.append((path, codec if outcome in _NEW else None))
+                sources.append((path, codec if outcome in NEW_FILES else None))
             names = naming.published_paths(sources)
             named = ((name, numbers[path]) for path, name in names.items())
             self._base.executemany("UPDATE image SET published_path = ? WHERE number = ?", named)
