@@ -1,27 +1,9 @@
 #include "near_entries.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstring>
 
 namespace chromapress {
-
-std::size_t Choices::place(std::uint8_t entry) const {
-  if constexpr (std::endian::native == std::endian::little) {
-    // Eight at a time: the lowest byte that is zero after the exclusive or is the only one that is surely marked.
-    constexpr std::uint64_t kOnes = 0x0101010101010101;
-    for (std::size_t i = 0; i < kChoices; i += 8) {
-      std::uint64_t eight;
-      std::memcpy(&eight, index.data() + i, 8);
-      eight ^= kOnes * entry;
-      const std::uint64_t zero = (eight - kOnes) & ~eight & (kOnes << 7);
-      if (zero != 0) return i + static_cast<std::size_t>(std::countr_zero(zero)) / 8;
-    }
-    return kChoices;
-  }
-  return static_cast<std::size_t>(std::find(index.begin(), index.end(), entry) - index.begin());
-}
 
 Choices together(std::span<const Choices> pixels, unsigned depth) {
   Choices result;

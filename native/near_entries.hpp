@@ -2,8 +2,11 @@
 // several pixels share a byte, also for these together.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -23,6 +26,22 @@ struct Choices {
   /// Where `entry` is; kChoices if it is not among them.
   [[nodiscard]] std::size_t place(std::uint8_t entry) const;
 };
+
+inline std::size_t Choices::place(std::uint8_t entry) const {
+  if constexpr (std::endian::native == std::endian::little) {
+    // Eight at a time: the lowest byte that is zero after the exclusive or is the only one that is surely marked.
+    constexpr std::uint64_t kOnes = 0x0101010101010101;
+    for (std::size_t i = 0; i < kChoices; i += 8) {
+      std::uint64_t eight;
+      std::memcpy(&eight, index.data() + i, 8);
+      eight ^= kOnes * entry;
+      const std::uint64_t zero = (eight - kOnes) & ~eight & (kOnes << 7);
+      if (zero != 0) return i + static_cast<std::size_t>(std::countr_zero(zero)) / 8;
+    }
+    return kChoices;
+  }
+  return static_cast<std::size_t>(std::find(index.begin(), index.end(), entry) - index.begin());
+}
 
 /// What a byte may become that holds these pixels, of `depth` bits each, the first one in the highest bits: of all
 /// combinations, the kChoices that are worse by the least. An excess is the sum of theirs, which must fit.

@@ -22,12 +22,14 @@ namespace {
 
 // More bits than an entry can save.
 constexpr std::uint16_t kLargestExcess = 12 * kBit;
-constexpr int kPasses = 2;
+// The second pass, which begins with what fits together already, looks for more near repeats.
+constexpr std::array<std::size_t, 2> kLooks = {2, 10};
 
 // How a map's rows are written. Where several pixels share a byte, without a filter.
 struct Writing {
   Format format;
   Filtering filtering;
+  [[nodiscard]] bool plain() const { return filtering == Filtering::none; }
 };
 
 std::vector<std::uint8_t> packed_rows(const Shaped& shaped, std::size_t width, Writing writing) {
@@ -103,8 +105,22 @@ void move_centres(const Pixels& pixels, Shaped& shaped, const std::array<bool, k
   }
 }
 
+// What codes cost in a parse of data[first, first + size).
+Costs learned_costs(std::span<const std::uint8_t> data, std::size_t first, std::size_t size, const Matches& matches,
+                    int parses) {
+  Costs costs = first_costs(data.subspan(first, size));
+  for (int i = 0; i < parses; ++i) {
+    std::vector<Token> tokens;
+    parse(data, first, first + size, matches, first, costs, tokens);
+    CodeCounts counts;
+    for (const Token& token : tokens) counts.add(token);
+    costs = costs_of(counts, false);
+  }
+  return costs;
+}
+
 // Replaces the map by a cheaper one. `unit`: the excess of a squared level.
-void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& activity, double unit) {
+void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& activity, double unit, std::size_t looks) {
   const std::size_t w = pixels.width, row = row_bytes(w, writing.format), stride = row + 1;
   const std::size_t per_byte = 8 / writing.format.depth;
   // The map before, from which bits' costs and matches are learned, and which is replaced row by row.
@@ -112,10 +128,13 @@ void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& act
   std::vector<std::uint8_t> rows = before, packed = packed_rows(shaped, w, writing);
   const std::vector<std::uint8_t> nearest = map_pixels(pixels, shaped.palette, ColorSpace::srgb, 0.0);
   const NearEntries entries(shaped.palette);
-  Trellis trellis(row, rows);
+  // Rows that are not filtered live on matches: these are sought harder, and in parts, so that a row may repeat what is
+  // to the left.
+  const std::size_t columns = writing.plain() ? Trellis::kColumns / 4 : Trellis::kColumns;
+  Trellis trellis(row, rows, looks);
   std::vector<Choices> choices, in_byte;
   std::vector<float> weights(w);
-  MatchFinder finder(before, 12);
+  MatchFinder finder(before, writing.plain() ? 32 : 12);
   Matches matches;
   // Bands, so that memory is bounded and costs are local.
   constexpr std::size_t kBand = std::size_t{1} << 20;
@@ -124,17 +143,12 @@ void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& act
     const std::size_t bottom = std::min(pixels.height, top + band), first = top * stride;
     const std::size_t bytes = (bottom - top) * stride, learned = std::min(bytes, kBand);
     finder.find(bytes, matches);
-    std::vector<Token> tokens;
-    parse(before, first, first + learned, matches, first, first_costs(std::span(before).subspan(first, learned)),
-          tokens);
-    CodeCounts counts;
-    for (const Token& token : tokens) counts.add(token);
-    trellis.set_costs(costs_of(counts, false));
+    trellis.set_costs(learned_costs(before, first, learned, matches, writing.plain() ? 4 : 1));
     for (std::size_t y = top; y < bottom; ++y) {
       activity.weights(y, weights);
-      for (std::size_t left = 0; left < row; left += Trellis::kColumns) {
+      for (std::size_t left = 0; left < row; left += columns) {
         choices.clear();
-        for (std::size_t byte = left; byte < std::min(row, left + Trellis::kColumns); ++byte) {
+        for (std::size_t byte = left; byte < std::min(row, left + columns); ++byte) {
           in_byte.clear();
           for (std::size_t x = byte * per_byte; x < std::min(w, (byte + 1) * per_byte); ++x) {
             const auto weight = static_cast<float>(static_cast<double>(weights[x]) * unit);
@@ -165,6 +179,12 @@ Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, 
   const auto size = [&pixels](const Shaped& map, Writing writing, int level) {
     return deflate(filtered_rows(map, pixels.width, writing), level).size();
   };
+  // The faster a coder, the less it sees of repeats.
+  const auto good_size = [&pixels, &size](const Shaped& map, Writing writing) {
+    if (!writing.plain()) return size(map, writing, 6);
+    constexpr Trials kTrials{.depth = 12, .passes = 1, .long_match = 64, .headers = false};
+    return deflate_small(filtered_rows(map, pixels.width, writing), kTrials).size();
+  };
   // Adaptive filters would have to be found again by the encoder.
   constexpr Format kByteEach{ColorType::indexed, 8};
   Writing bytes{kByteEach, Filtering::none};
@@ -183,7 +203,7 @@ Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, 
   for (const Writing writing : writings) {
     Shaped map = shaped;
     std::vector<std::uint8_t> position = smooth;
-    if (writing.filtering == Filtering::none) {
+    if (writing.plain()) {
       const std::vector<std::uint8_t> moved = reorder(map, plain_order(map, pixels.width));
       for (std::uint8_t& p : position) p = moved[p];
     }
@@ -192,12 +212,12 @@ Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, 
       keeps[position[i]] = i < fixed || kind_of(palette[i]) == Kind::transparent;
     }
     const auto consider = [&] {
-      const double cost = 8.0 * static_cast<double>(size(map, writing, 6)) + error_of(pixels, map, activity) / lambda;
+      const double cost = 8.0 * static_cast<double>(good_size(map, writing)) + error_of(pixels, map, activity) / lambda;
       if (cost < least_cost) least_cost = cost, best = map;
     };
     consider();
-    for (int pass = 0; pass < kPasses; ++pass) {
-      search(pixels, map, writing, activity, kBit / lambda);
+    for (const std::size_t looks : kLooks) {
+      search(pixels, map, writing, activity, kBit / lambda, looks);
       move_centres(pixels, map, keeps);
       consider();
     }

@@ -20,6 +20,7 @@ struct Problem {
   std::vector<Choices> choices;
   std::vector<std::vector<Match>> found;
   Costs costs;
+  bool any_distance = false;  // beside those that are found
 
   [[nodiscard]] std::size_t start() const { return (height - 1) * (width + 1) + 1; }
   [[nodiscard]] std::vector<std::uint8_t> rows() const {
@@ -79,6 +80,7 @@ std::optional<std::int64_t> cost_of(const Problem& p) {
     for (std::size_t i = p.found[x].size(); i-- > 0 && i + 2 >= p.found[x].size();) {
       distances.push_back(p.found[x][i].distance);
     }
+    for (std::size_t d = x + 1; p.any_distance && d <= at; ++d) distances.push_back(d);
     for (const std::size_t d : distances) {
       const bool run = d == 1;
       if (d > at || (!run && d <= x)) continue;
@@ -106,8 +108,10 @@ std::int64_t exhaustive(Problem p) {
 }
 
 // The trellis' cost of the row, which it replaces.
-std::int64_t solve(Problem& p) {
+std::int64_t solve(Problem& p, std::size_t looks = 0) {
   std::vector<std::uint8_t> rows = p.rows();
+  // As if there were more rows: near repeats are found by several bytes.
+  rows.resize(rows.size() + NearRepeats::kLongest);
   Matches matches;
   matches.reset(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -115,9 +119,10 @@ std::int64_t solve(Problem& p) {
     const std::vector<Match>& found = here ? p.found[i - p.start()] : std::vector<Match>{};
     matches.append(found.data(), found.size());
   }
-  Trellis trellis(p.width, rows);
+  Trellis trellis(p.width, rows, looks);
   trellis.set_costs(p.costs);
   const std::int64_t cost = trellis.decide(p.height - 1, 0, p.choices, matches, 0, p.indices);
+  rows.resize(rows.size() - NearRepeats::kLongest);
   CHECK(rows == p.rows());
   return cost;
 }
@@ -126,7 +131,7 @@ std::int64_t solve(Problem& p) {
 
 int main() {
   std::mt19937 random(3);
-  int matched = 0, exact = 0;
+  int matched = 0, exact = 0, nearer = 0;
   for (int round = 0; round < 20000; ++round) {
     Problem any = random_problem(random);
 
@@ -149,6 +154,17 @@ int main() {
     CHECK(bound <= cost && cost <= least_literal);
     CHECK(cost_of(any).value() <= cost);
     exact += cost == bound;
+
+    // Near repeats only make it cheaper, and are matches of some distance.
+    Problem near = any;
+    near.filter = 0;
+    Problem without = near, all = near;
+    const std::int64_t cost_near = solve(near, 4), cost_without = solve(without);
+    CHECK(cost_near <= cost_without);
+    all.any_distance = true;
+    all.indices = near.indices;
+    CHECK(cost_of(all).value() <= cost_near);
+    nearer += cost_near < cost_without;
   }
-  CHECK(matched > 500 && exact > 19000);
+  CHECK(matched > 500 && exact > 19000 && nearer > 20);
 }
