@@ -75,9 +75,28 @@ void within_the_window() {
   CHECK(found > 0);
 }
 
+// What repeats itself at one distance is found there, if that is not beyond the window.
+void up_to_the_window() {
+  std::mt19937 random(6);
+  for (const std::size_t period : {kWindow - 1, kWindow, kWindow + 1, kWindow + 8}) {
+    std::vector<std::uint8_t> data = random_bytes(random, period, 256);
+    for (std::size_t i = 0; i < 1000; ++i) data.push_back(data[i]);
+    NearRepeats repeats(data, 16);
+    std::vector<std::size_t> distances;
+    std::size_t found = 0;
+    for (std::size_t at = period; at + NearRepeats::kLongest <= data.size(); ++at) {
+      repeats.add(at);
+      repeats.find(at, distances);
+      found += std::find(distances.begin(), distances.end(), period) != distances.end();
+    }
+    CHECK((found > 500) == (period <= kWindow) && (found == 0) == (period > kWindow));
+  }
+}
+
 }  // namespace
 
 int main() {
   nearest_of_each_pattern();
+  up_to_the_window();
   within_the_window();
 }
