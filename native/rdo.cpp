@@ -22,8 +22,14 @@ namespace {
 
 // More bits than an entry can save.
 constexpr std::uint16_t kLargestExcess = 12 * kBit;
-// The second pass, which begins with what fits together already, looks for more near repeats.
-constexpr std::array<std::size_t, 2> kLooks = {2, 10};
+// How hard rows that are not filtered, which live on matches, are searched.
+struct Hardness {
+  std::array<std::size_t, 2> looks;  // for near repeats; the second pass begins with what fits together already
+  int parses;                        // from which costs are learned
+};
+// The fewer the colours, the more positions are alike, and the longer good ones are looked for.
+constexpr Hardness kOfFew{{2, 10}, 4}, kOfMany{{2, 4}, 2};
+constexpr std::size_t kFew = 32;
 
 // How a map's rows are written. Where several pixels share a byte, without a filter.
 struct Writing {
@@ -120,7 +126,8 @@ Costs learned_costs(std::span<const std::uint8_t> data, std::size_t first, std::
 }
 
 // Replaces the map by a cheaper one. `unit`: the excess of a squared level.
-void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& activity, double unit, std::size_t looks) {
+void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& activity, double unit, std::size_t looks,
+            int parses) {
   const std::size_t w = pixels.width, row = row_bytes(w, writing.format), stride = row + 1;
   const std::size_t per_byte = 8 / writing.format.depth;
   // The map before, from which bits' costs and matches are learned, and which is replaced row by row.
@@ -128,8 +135,7 @@ void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& act
   std::vector<std::uint8_t> rows = before, packed = packed_rows(shaped, w, writing);
   const std::vector<std::uint8_t> nearest = map_pixels(pixels, shaped.palette, ColorSpace::srgb, 0.0);
   const NearEntries entries(shaped.palette);
-  // Rows that are not filtered live on matches: these are sought harder, and in parts, so that a row may repeat what is
-  // to the left.
+  // Rows that are not filtered are decided in parts, so that a row may repeat what is to the left.
   const std::size_t columns = writing.plain() ? Trellis::kColumns / 4 : Trellis::kColumns;
   Trellis trellis(row, rows, looks);
   std::vector<Choices> choices, in_byte;
@@ -143,7 +149,7 @@ void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& act
     const std::size_t bottom = std::min(pixels.height, top + band), first = top * stride;
     const std::size_t bytes = (bottom - top) * stride, learned = std::min(bytes, kBand);
     finder.find(bytes, matches);
-    trellis.set_costs(learned_costs(before, first, learned, matches, writing.plain() ? 4 : 1));
+    trellis.set_costs(learned_costs(before, first, learned, matches, writing.plain() ? parses : 1));
     for (std::size_t y = top; y < bottom; ++y) {
       activity.weights(y, weights);
       for (std::size_t left = 0; left < row; left += columns) {
@@ -198,6 +204,7 @@ Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, 
   const Format smallest = indexed_format(palette.size());
   if (smallest != kByteEach) writings.push_back({smallest, Filtering::none});
 
+  const Hardness& hardness = palette.size() <= kFew ? kOfFew : kOfMany;
   Shaped best;
   double least_cost = std::numeric_limits<double>::infinity();
   for (const Writing writing : writings) {
@@ -216,8 +223,8 @@ Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, 
       if (cost < least_cost) least_cost = cost, best = map;
     };
     consider();
-    for (const std::size_t looks : kLooks) {
-      search(pixels, map, writing, activity, kBit / lambda, looks);
+    for (const std::size_t looks : hardness.looks) {
+      search(pixels, map, writing, activity, kBit / lambda, looks, hardness.parses);
       move_centres(pixels, map, keeps);
       consider();
     }
