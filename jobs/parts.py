@@ -58,7 +58,7 @@ def write_table(
     """Leave a stage's table, whole or not at all: a part for each piece of work."""
     target, aside = run.paths.stage(stage), f"{run.paths.base}/_aside-{STAGES[stage]}"
 
-    def make_some(numbered: Iterable[tuple[int, Work]]) -> None:
+    def make_some(numbered: Sequence[tuple[int, Work]]) -> None:
         keep_memory()
         computing = threading.Lock()
 
@@ -75,8 +75,9 @@ def write_table(
             list(writers.map(make, numbered))
 
     run.store.delete(aside)
-    tasks = task_count(len(work), context.defaultParallelism)
-    context.parallelize(list(enumerate(work)), tasks).foreachPartition(make_some)
+    numbered = list(enumerate(work))
+    shares = [numbered[share.start : share.stop] for share in in_shares(len(work), context.defaultParallelism)]
+    context.parallelize(shares, len(shares)).foreach(make_some)
     for name in run.store.names(aside):
         if name.startswith(_UNFINISHED):
             run.store.delete(f"{aside}/{name}")
@@ -116,9 +117,15 @@ def keep_memory() -> None:
         pa.set_memory_pool(pa.system_memory_pool())
 
 
-def task_count(parts: int, cores: int) -> int:
-    """How many of Spark's tasks do so many parts: each several, but enough that no core waits long for another."""
-    return min(parts, max(_TASKS_PER_CORE * cores, -(-parts // _PARTS_PER_TASK)))
+def in_shares(parts: int, cores: int) -> list[range]:
+    """Which parts each of Spark's tasks does: several, but few towards the end, when a core would wait for another."""
+    shares: list[range] = []
+    first = 0
+    while first < parts:
+        size = min(_PARTS_PER_TASK, -(-(parts - first) // (_TASKS_PER_CORE * cores)))
+        shares.append(range(first, first + size))
+        first += size
+    return shares
 
 
 def part_numbers(run: Run) -> range:

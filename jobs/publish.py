@@ -32,11 +32,11 @@ from parts import (
     beside,
     find_row,
     in_batches,
+    in_shares,
     keep_memory,
     part_numbers,
     part_path,
     read_part,
-    task_count,
     write_part,
     write_table,
 )
@@ -100,8 +100,7 @@ _KEPT: Final = [str(one) for one in Outcome if one.is_kept]
 def write_ended(context: SparkContext, run: Run) -> None:
     """Leave what all stages tell of each image, in the order of their parts: _ENDED."""
     stages, given_up, parts = run.paths, under_floor(run.config), part_numbers(run)
-    each = -(-len(parts) // task_count(len(parts), context.defaultParallelism))
-    some = [parts[first : first + each] for first in range(0, len(parts), each)]
+    some = [parts[share.start : share.stop] for share in in_shares(len(parts), context.defaultParallelism)]
 
     def rows(of: range) -> Iterator[Row]:
         for part in of:

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "curve.hpp"
+#include "expand.hpp"
 #include "kmeans.hpp"
 #include "map.hpp"
 #include "merge.hpp"
@@ -318,6 +319,19 @@ PYBIND11_MODULE(engine, m, py::mod_gil_not_used()) {
                               to_array<std::uint8_t>(shaped.indices, {image.shape(0), image.shape(1)}));
       },
       py::arg("pixels"), py::arg("palette"), py::kw_only(), py::arg("rdo"), py::arg("fixed") = 0);
+
+  m.def(
+      "expand",
+      [](const py::array& indices, const py::array& palette, std::size_t channels) {
+        const Array<std::uint8_t> map(indices, "indices", 2);
+        const Rows4<std::uint8_t> entries(palette, "palette");
+        if (channels != 3 && channels != 4) throw py::value_error("channels must be 3 or 4");
+        py::array_t<std::uint8_t> pixels({map.shape(0), map.shape(1), channels});
+        const std::span<std::uint8_t> out(pixels.mutable_data(), static_cast<std::size_t>(pixels.size()));
+        auto sizes = without_gil([&] { return cp::expand(map.rows(), entries.rows<cp::Rgba>(), channels, out); });
+        return py::make_tuple(pixels, to_array<std::int64_t>(std::move(sizes), {entries.shape(0)}));
+      },
+      py::arg("indices"), py::arg("palette"), py::arg("channels"));
 
   m.def("encode_png", &encode<cp::encode_png>, py::arg("indices"), py::arg("palette"), py::kw_only(),
         py::arg("effort") = 5);

@@ -175,6 +175,14 @@ def map_rate_distortion(
     Kinds are kept as in `map_pixels`. Distances are measured in the clustering space.
     """
 
+def expand(
+    indices: NDArray[np.uint8], palette: NDArray[np.uint8], channels: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """(the pixels that an index map shows, [H, W, channels], and how many of them each entry has, [k]).
+
+    channels: 3, which leaves alpha out, or 4. ValueError for an index that is that of no entry.
+    """
+
 def encode_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8], *, effort: int = 5) -> bytes:
     """An indexed PNG: unused entries dropped, bit depth 1, 2, 4 or 8, tRNS where an entry is not opaque. Where that is
     smaller, a PNG without a palette: greys, and from effort 4 on small images of any colours.

@@ -86,11 +86,12 @@ def apply_palette(
 def _measured(
     pixels: NDArray[np.uint8], palette: NDArray[np.uint8], indices: NDArray[np.uint8], config: DatasetConfig
 ) -> Quantized:
-    measured = quality.measure(pixels, palette[:, : pixels.shape[2]].take(indices, axis=0), config.quality)
+    shown, sizes = engine.expand(indices, palette, pixels.shape[2])
+    measured = quality.measure(pixels, shown, config.quality)
     return Quantized(
         palette,
         indices,
-        np.bincount(indices.ravel(), minlength=len(palette)).astype(np.int64),
+        sizes,
         measured,
         not quality.reached(measured.psnr_db, measured.delta_e, measured.ssim, config.quality),
     )

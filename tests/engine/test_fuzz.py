@@ -54,6 +54,7 @@ def test_nonsense_is_refused(a: Any, b: Any, c: Any, k: int, number: float, thre
     if indices is not None:
         assert indices.shape == a.shape[:2]
         assert indices.max() < len(b)
+    accepts(engine.expand, a, b, k)
     accepts(engine.psnr, a, b)
     accepts(engine.ssim, a, b)
 

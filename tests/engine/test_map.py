@@ -118,3 +118,22 @@ def test_oklab_takes_the_nearest_in_oklab() -> None:
 def test_a_kind_that_the_palette_lacks_is_an_error() -> None:
     with pytest.raises(ValueError, match="no entry for a kind"):
         engine.map_pixels(np.full((2, 2, 3), 100, np.uint8), np.array([[0, 0, 0, 254]], np.uint8))
+
+
+@given(palettes(), st.integers(1, 20), st.integers(1, 20), st.integers(0, 2**32 - 1), st.sampled_from([3, 4]))
+def test_expands_an_index_map_to_pixels_and_counts(
+    palette: U8, height: int, width: int, seed: int, channels: int
+) -> None:
+    indices = np.random.default_rng(seed).integers(0, len(palette), (height, width), np.uint8)
+    pixels, sizes = engine.expand(indices, palette, channels)
+    assert np.array_equal(pixels, palette[:, :channels][indices])
+    assert np.array_equal(sizes, np.bincount(indices.ravel(), minlength=len(palette)))
+
+
+def test_expands_no_index_beyond_the_palette() -> None:
+    indices = np.array([[0, 1], [2, 0]], np.uint8)
+    palette = np.full((2, 4), 255, np.uint8)
+    with pytest.raises(ValueError, match="no palette entry"):
+        engine.expand(indices, palette, 3)
+    with pytest.raises(ValueError, match="channels"):
+        engine.expand(indices, palette, 2)

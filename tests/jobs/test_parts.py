@@ -59,12 +59,21 @@ def test_a_table_has_a_part_for_each_piece_of_work_also_where_it_gives_no_row(sp
 
 
 @pytest.mark.parametrize(
-    ("parts", "cores", "tasks"), [(1, 2, 1), (3, 2, 3), (13, 2, 4), (164, 2, 21), (13, 8, 13), (9000, 8, 1125)]
+    ("parts", "cores", "sizes"),
+    [
+        (1, 2, [1]),
+        (3, 2, [1, 1, 1]),
+        (13, 2, [4, 3, 2, 1, 1, 1, 1]),
+        (40, 2, [8, 8, 6, 5, 4, 3, 2, 1, 1, 1, 1]),
+        (13, 8, [1] * 13),
+    ],
 )
-def test_tasks_have_several_parts_where_there_are_many(parts: int, cores: int, tasks: int) -> None:
-    from parts import task_count
+def test_tasks_have_several_parts_while_there_are_many(parts: int, cores: int, sizes: list[int]) -> None:
+    from parts import in_shares
 
-    assert task_count(parts, cores) == tasks
+    shares = in_shares(parts, cores)
+    assert [len(share) for share in shares] == sizes
+    assert [part for share in shares for part in share] == list(range(parts))
 
 
 def test_row_groups_are_bounded_in_rows_and_bytes(spark: SparkSession, run: Run) -> None:
