@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "dispatch.hpp"
+#include "unset_vector.hpp"
 
 namespace chromapress {
 namespace {
@@ -49,7 +50,7 @@ bool is_harmless(const Chunk& chunk) {
   return std::find(kHarmless.begin(), kHarmless.end(), chunk.type) != kHarmless.end();
 }
 
-bool inflate(std::span<const std::uint8_t> stream, std::vector<std::uint8_t>& to) {
+bool inflate(std::span<const std::uint8_t> stream, std::span<std::uint8_t> to) {
   const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> decompressor(
       libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
   if (!decompressor) return false;
@@ -80,30 +81,67 @@ void add_prediction(const std::uint8_t* from, const std::uint8_t* up, std::uint8
 // A pixel's samples, side by side: a pixel waits for the one to its left, so that its channels are all that can be done
 // at once.
 using Lanes = std::int16_t __attribute__((vector_size(16)));
+using Bytes = std::uint8_t __attribute__((vector_size(16)));
 
-Lanes absolute(Lanes v) {
-  const Lanes negative = -v;
-  return v > negative ? v : negative;
+template <std::size_t size>
+CHROMAPRESS_INLINE Lanes load(const std::uint8_t* samples) {
+  std::uint32_t together = 0;
+  std::memcpy(&together, samples, size);
+  using Words = std::uint32_t __attribute__((vector_size(16)));
+  const Words words{together};
+  Bytes bytes;
+  std::memcpy(&bytes, &words, sizeof bytes);
+  bytes = __builtin_shuffle(bytes, Bytes{}, Bytes{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+  Lanes lanes;
+  std::memcpy(&lanes, &bytes, sizeof lanes);
+  return lanes;
 }
 
-// Paeth's predictor: whichever of left, up and corner is nearest to left + up - corner. Without a branch, since on
-// photographs that is a coin's toss.
-template <std::size_t channels>
-void add_paeth(const std::uint8_t* from, const std::uint8_t* up, std::uint8_t* to, std::size_t size) {
+template <std::size_t size>
+CHROMAPRESS_INLINE void store(Lanes lanes, std::uint8_t* samples) {
+  Bytes bytes;
+  std::memcpy(&bytes, &lanes, sizeof bytes);
+  bytes = __builtin_shuffle(bytes, Bytes{0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14});
+  std::memcpy(samples, &bytes, size);
+}
+
+CHROMAPRESS_INLINE Lanes least(Lanes a, Lanes b) { return a < b ? a : b; }
+
+CHROMAPRESS_INLINE Lanes absolute(Lanes v) { return v < 0 ? -v : v; }
+
+// As bytes: what goes beyond 255 does not reach the next lane's.
+CHROMAPRESS_INLINE Lanes add_bytes(Lanes a, Lanes b) {
+  Bytes x, y;
+  std::memcpy(&x, &a, sizeof x);
+  std::memcpy(&y, &b, sizeof y);
+  x += y;
+  std::memcpy(&a, &x, sizeof a);
+  return a;
+}
+
+// Paeth's predictor: whichever of left, up and corner is nearest to left + up - corner, the first of equally near ones.
+// Without a branch, since on photographs that is a coin's toss.
+struct Paeth {
   Lanes left{}, corner{};
-  for (std::size_t i = 0; i < size; i += channels) {
-    Lanes above{}, sample{};
-    for (std::size_t c = 0; c < channels; ++c) {
-      above[c] = up[i + c];
-      sample[c] = from[i + c];
-    }
+
+  CHROMAPRESS_INLINE Lanes next(Lanes sample, Lanes above) {
     const Lanes across = above - corner, down = left - corner;
     const Lanes by_left = absolute(across), by_up = absolute(down), by_corner = absolute(across + down);
-    const Lanes nearer = by_up < by_left ? above : left, distance = by_up < by_left ? by_up : by_left;
-    left = (sample + (by_corner < distance ? corner : nearer)) & 255;
+    const Lanes distance = least(least(by_left, by_up), by_corner);
+    left = add_bytes(sample, distance == by_left ? left : distance == by_up ? above : corner);
     corner = above;
-    for (std::size_t c = 0; c < channels; ++c) to[i + c] = static_cast<std::uint8_t>(left[c]);
+    return left;
   }
+};
+
+CHROMAPRESS_DISPATCH
+void add_paeth(const std::uint8_t* from, const std::uint8_t* up, std::uint8_t* to, std::size_t size,
+               std::size_t channels) {
+  Paeth paeth;
+  std::size_t i = 0;
+  // Four bytes at once are quicker than three: the next pixel, where there is one, overwrites the fourth.
+  for (; i + 4 <= size; i += channels) store<4>(paeth.next(load<4>(from + i), load<4>(up + i)), to + i);
+  if (i < size) store<3>(paeth.next(load<3>(from + i), load<3>(up + i)), to + i);
 }
 
 template <std::size_t channels>
@@ -123,7 +161,7 @@ bool unfilter(std::uint8_t filter, const std::uint8_t* from, const std::uint8_t*
       add_prediction<channels>(from, up, to, size, [](int left, int above) { return (left + above) / 2; });
       return true;
     case 4:
-      add_paeth<channels>(from, up, to, size);
+      add_paeth(from, up, to, size, channels);
       return true;
     default:
       return false;
@@ -166,7 +204,7 @@ std::optional<PngImage> read_png(std::span<const std::uint8_t> file, std::size_t
   }
 
   const std::size_t row = image.width * image.channels;
-  std::vector<std::uint8_t> filtered((row + 1) * image.height);
+  UnsetVector<std::uint8_t> filtered((row + 1) * image.height);
   if (stream.empty() || !inflate(stream, filtered)) return {};
   image.data.resize(row * image.height);
   const std::vector<std::uint8_t> above_first(row);
