@@ -81,11 +81,11 @@ struct HistogramArrays {
 };
 
 // An array that owns what was a vector: nothing is copied.
-template <typename T, typename Row>
-py::array_t<T> to_array(std::vector<Row> rows, std::vector<std::size_t> shape) {
-  auto owned = std::make_unique<std::vector<Row>>(std::move(rows));
+template <typename T, typename Rows>
+py::array_t<T> to_array(Rows rows, std::vector<std::size_t> shape) {
+  auto owned = std::make_unique<Rows>(std::move(rows));
   const auto* data = reinterpret_cast<const T*>(owned->data());
-  const py::capsule owner(owned.get(), [](void* p) { delete static_cast<std::vector<Row>*>(p); });
+  const py::capsule owner(owned.get(), [](void* p) { delete static_cast<Rows*>(p); });
   static_cast<void>(owned.release());
   return py::array_t<T>(std::move(shape), data, owner);
 }

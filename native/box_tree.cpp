@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "parallel.hpp"
 
@@ -49,23 +50,41 @@ std::uint32_t cell_key(Rgba c) {
   return (group << (3 * kBoxBits)) | box;
 }
 
-// The positions of the keys, in the order of the keys: a stable counting sort by digits.
-UnsetVector<std::uint32_t> sorted_positions(const UnsetVector<std::uint32_t>& keys, unsigned bits) {
+// The positions of the keys in the order of their last bits: a stable counting sort by digits, of each slab by itself.
+UnsetVector<std::uint32_t> sorted_positions(const UnsetVector<std::uint32_t>& keys, unsigned bits,
+                                            std::span<const std::size_t> slabs, Team& team) {
   constexpr unsigned kMostBits = 15;
   const unsigned passes = (bits + kMostBits - 1) / kMostBits, digit = (bits + passes - 1) / passes;
   const std::uint32_t mask = (1u << digit) - 1;
   UnsetVector<std::uint32_t> order(keys.size()), sorted(keys.size());
-  std::vector<std::uint32_t> starts;
-  std::iota(order.begin(), order.end(), 0u);
-  for (unsigned pass = 0; pass < passes; ++pass) {
-    const unsigned shift = pass * digit;
-    starts.assign(std::size_t{mask} + 2, 0);
-    for (const std::uint32_t key : keys) ++starts[((key >> shift) & mask) + 1];
-    for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
-    for (const std::uint32_t i : order) sorted[starts[(keys[i] >> shift) & mask]++] = i;
-    order.swap(sorted);
-  }
+  team(slabs.size() - 1, [&](std::size_t slab) {
+    const std::size_t begin = slabs[slab], end = slabs[slab + 1];
+    std::uint32_t *from = order.data(), *to = sorted.data();
+    std::vector<std::uint32_t> starts;
+    std::iota(from + begin, from + end, static_cast<std::uint32_t>(begin));
+    for (unsigned pass = 0; pass < passes; ++pass) {
+      const unsigned shift = pass * digit;
+      starts.assign(std::size_t{mask} + 2, 0);
+      starts[0] = static_cast<std::uint32_t>(begin);
+      for (std::size_t i = begin; i < end; ++i) ++starts[((keys[i] >> shift) & mask) + 1];
+      for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+      for (std::size_t n = begin; n < end; ++n) to[starts[(keys[from[n]] >> shift) & mask]++] = from[n];
+      std::swap(from, to);
+    }
+  });
+  if (passes % 2 == 1) order.swap(sorted);
   return order;
+}
+
+// Where the keys of opaque colours in sRGB ascend from one slab to the next, as the colours are in order: by red.
+std::vector<std::size_t> slabs_of(std::span<const Rgba> colors) {
+  std::vector<std::size_t> slabs = {0};
+  for (unsigned red = 32; red < 256; red += 32) {
+    const auto begin = std::partition_point(colors.begin(), colors.end(), [red](Rgba c) { return c.r < red; });
+    slabs.push_back(static_cast<std::size_t>(begin - colors.begin()));
+  }
+  slabs.push_back(colors.size());
+  return slabs;
 }
 
 // The box of a run of colours.
@@ -114,9 +133,15 @@ void find_means(Points& points, std::size_t begin, std::size_t end) {
   }
 }
 
+template <typename T>
+void resize_padded(UnsetVector<T>& column, std::size_t size) {
+  column.resize(size + kVectorPadding);
+  std::fill(column.end() - kVectorPadding, column.end(), T{});
+}
+
 void resize(Points& points, std::size_t size) {
   points.totals.resize(size);
-  for (auto& column : points.mean) column.resize(size + kVectorPadding);
+  for (auto& column : points.mean) resize_padded(column, size);
 }
 
 // `groups` up to `count`, cut where they reach another share of what they hold: end_of(g) is where the last of it ends.
@@ -214,7 +239,10 @@ Points points_of_colors(const BoxTree& tree) {
   const std::size_t parts = tree.parts.size();
   (*tree.team)(parts, [&](std::size_t part) {
     const std::size_t begin = tree.size() * part / parts, end = tree.size() * (part + 1) / parts;
-    for (std::size_t i = begin; i < end; ++i) points.totals[i].add(tree.weight[i], tree.point(i));
+    for (std::size_t i = begin; i < end; ++i) {
+      points.totals[i] = {};
+      points.totals[i].add(tree.weight[i], tree.point(i));
+    }
     find_means(points, begin, end);
   });
   return points;
@@ -237,7 +265,7 @@ Points points_of_clusters(std::span<const Totals> clusters, std::span<const Kind
     if (group.end > group.begin) points.groups.push_back(group);
     points.kinds[kind] = over_children(points.groups, begin, points.groups.size());
   }
-  for (auto& column : points.mean) column.resize(points.size() + kVectorPadding);
+  for (auto& column : points.mean) resize_padded(column, points.size());
   find_means(points, 0, points.size());
   return points;
 }
@@ -255,7 +283,9 @@ BoxTree build_box_tree(const HistogramView& view, ColorSpace space, std::size_t 
   std::vector<Point> converted(is_srgb ? 0 : n);  // sRGB is quicker computed twice than stored
   const auto point = [&](std::size_t i) { return is_srgb ? premultiply(view.colors[i]) : converted[i]; };
   Keys keys{.dimensions = 3, .of = UnsetVector<std::uint32_t>(n)};
-  if (std::any_of(view.colors.begin(), view.colors.end(), [](Rgba c) { return c.a != 255; })) keys.dimensions = 4;
+  std::uint8_t alpha = 255;  // the bits that all have
+  for (const Rgba c : view.colors) alpha &= c.a;
+  if (alpha != 255) keys.dimensions = 4;
   in_parts(n, [&](std::size_t begin, std::size_t end) {
     const double offset = is_srgb ? 0 : kOklabOffset;
     for (std::size_t i = begin; i < end; ++i) {
@@ -266,26 +296,35 @@ BoxTree build_box_tree(const HistogramView& view, ColorSpace space, std::size_t 
                                         : cell_key<3>(point(i), offset);
     }
   });
-  constexpr unsigned kKindBits = 2;
-  tree.order = sorted_positions(keys.of, keys.kind_shift() + (keys.dimensions == 3 ? 0 : kKindBits));
+  constexpr unsigned kKindBits = 2, kRedBits = kCellBits - kBoxBits;
+  if (keys.dimensions == 3 && is_srgb) {
+    tree.order = sorted_positions(keys.of, keys.kind_shift() - kRedBits, slabs_of(view.colors), *tree.team);
+  } else {
+    const unsigned bits = keys.kind_shift() + (keys.dimensions == 3 ? 0 : kKindBits);
+    tree.order = sorted_positions(keys.of, bits, std::array{std::size_t{0}, n}, *tree.team);
+  }
 
   // Every run of equal keys is a leaf; of equal group bits, a group; of equal kind bits, a kind.
+  constexpr std::uint32_t kNoKey = ~0u;
   const auto key = [&](std::size_t i) { return keys.of[tree.order[i]]; };
   std::vector<std::uint32_t> group_kinds;
   std::vector<std::vector<std::uint32_t>> of_parts(parts);
   (*tree.team)(parts, [&](std::size_t part) {
-    for (std::size_t i = n * part / parts; i < n * (part + 1) / parts; ++i) {
-      if (i == 0 || key(i) != key(i - 1)) of_parts[part].push_back(static_cast<std::uint32_t>(i));
+    std::vector<std::uint32_t> found;
+    const std::size_t begin = n * part / parts, end = n * (part + 1) / parts;
+    std::uint32_t last = begin == 0 ? kNoKey : key(begin - 1);
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::uint32_t here = key(i);
+      if (here != last) found.push_back(static_cast<std::uint32_t>(i));
+      last = here;
     }
+    of_parts[part] = std::move(found);
   });
   std::vector<std::uint32_t> begins;  // of the leaves, and where the last ends
   for (const auto& of_part : of_parts) begins.insert(begins.end(), of_part.begin(), of_part.end());
   begins.push_back(static_cast<std::uint32_t>(n));
   tree.leaves.resize(begins.size() - 1);
-  for (auto& column : tree.x) {
-    column.resize(n + kVectorPadding);
-    std::fill(column.begin() + static_cast<std::ptrdiff_t>(n), column.end(), 0.0);
-  }
+  for (auto& column : tree.x) resize_padded(column, n);
   tree.weight.resize(n);
   in_parts(tree.leaves.size(), [&](std::size_t first, std::size_t last) {
     for (std::size_t l = first; l < last; ++l) {

@@ -64,8 +64,8 @@ struct BoxTree {
 
 /// Points that stand for colours: the means of leaves, of parts of them, of clusters, or the colours themselves.
 struct Points {
-  std::array<std::vector<float>, 4> mean;  // padded for vector loads
-  std::vector<Totals> totals;
+  std::array<UnsetVector<float>, 4> mean;  // padded for vector loads
+  UnsetVector<Totals> totals;
   std::vector<Box> groups;        // runs of points
   std::array<Box, kKinds> kinds;  // runs of groups
 

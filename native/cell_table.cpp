@@ -108,7 +108,8 @@ void CellTable::Columns::pad() {
 
 CellTable::CellTable(std::span<const Entry> entries)
     : cells_(kCells),
-      answers_(std::make_unique_for_overwrite<std::uint8_t[]>((kCells + kMostThreads + 1) * kCellColors)) {
+      answers_(
+          std::make_unique_for_overwrite<std::uint8_t[]>((1 + kCells + kMostThreads * kBlocksTogether) * kCellColors)) {
   for (const Entry& e : entries) entries_.push(e.color.r, e.color.g, e.color.b, e.number);
   entries_.pad();
   all_ = {0, static_cast<std::uint32_t>(entries.size())};
@@ -145,8 +146,11 @@ std::uint16_t CellTable::Reader::open_cell(std::size_t cell) {
   std::uint16_t block = slice.size == 1 ? shared_[first] : kUnopened;
   const bool is_new = block == kUnopened;
   if (is_new) {
-    if (spare_ == kUnopened) spare_ = static_cast<std::uint16_t>(table_->last_block_.fetch_add(1) + 1);
-    block = spare_;
+    if (next_ == end_) {
+      next_ = table_->taken_.fetch_add(kBlocksTogether);
+      end_ = static_cast<std::uint16_t>(next_ + kBlocksTogether);
+    }
+    block = next_;
     fill_cell(&pool_.r[slice.begin], &pool_.g[slice.begin], &pool_.b[slice.begin], &pool_.number[slice.begin],
               slice.size, low, &table_->answers_[block * kCellColors]);
   }
@@ -154,17 +158,32 @@ std::uint16_t CellTable::Reader::open_cell(std::size_t cell) {
   std::uint16_t known = kUnopened;
   if (!table_->cells_[cell].compare_exchange_strong(known, block, std::memory_order_acq_rel)) return known;
   if (is_new) {
-    spare_ = kUnopened;
+    ++next_;
     if (slice.size == 1) shared_[first] = block;
   }
   return block;
 }
 
+std::uint16_t CellTable::Reader::find_block(std::size_t cell) {
+  constexpr std::size_t kLine = 64;  // of a cache
+  // What another thread wrote into a block is seen once its number is.
+  std::uint16_t block = table_->cells_[cell].load(std::memory_order_acquire);
+  if (block == kUnopened) {
+    block = open_cell(cell);
+  } else {
+    // From another's cache, maybe far away: all at once rather than line by line.
+    for (std::size_t i = 0; i < kCellColors; i += kLine) {
+      __builtin_prefetch(&table_->answers_[block * kCellColors + i]);
+    }
+  }
+  return blocks_[cell] = block;
+}
+
 void CellTable::Reader::map(std::span<const std::uint8_t> rgb, std::uint8_t* numbers) {
-  const Block* cells = table_->cells_.data();
+  const std::uint16_t* blocks = blocks_.data();
   const std::uint8_t* answers = table_->answers_.get();
-  for_each_place(rgb, [this, cells, answers, numbers](std::uint32_t place, std::size_t i) {
-    numbers[i] = answers[block_of(cells, place) * kCellColors + place % kCellColors];
+  for_each_place(rgb, [this, blocks, answers, numbers](std::uint32_t place, std::size_t i) {
+    numbers[i] = answers[block_of(blocks, place) * kCellColors + place % kCellColors];
   });
 }
 

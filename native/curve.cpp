@@ -19,7 +19,7 @@ double error_of(const HistogramView& view, const BoxTree& tree, std::span<const 
     points.push_back(premultiply(c));
     entries.push_back({to_space(points.back(), tree.space), kind_of(c), 0});
   }
-  const std::vector<std::uint8_t> labels = nearest_labels(tree, entries);
+  const UnsetVector<std::uint8_t> labels = nearest_labels(tree, entries);
   std::array<double, 4> error{};  // several sums, which need not wait for each other
   for (std::size_t i = 0; i < tree.size(); ++i) {
     const Point x = tree.space == ColorSpace::srgb ? tree.point(i) : premultiply(view.colors[tree.order[i]]);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <stdexcept>
 
 #include "cell_counts.hpp"
@@ -51,13 +50,13 @@ Histogram histogram(const Pixels& pixels, std::size_t threads) {
   Team team(threads);
   std::vector<CellCounts> opaque(threads);
   std::vector<Others> others(threads);
-  std::atomic<std::size_t> next = 0;
+  Shares shares(parts, threads);
   team(threads, [&](std::size_t t) {
-    for (std::size_t part = next++; part < parts; part = next++) {
+    shares(t, [&](std::size_t part) {
       const std::size_t begin = pixels.size() * part / parts, end = pixels.size() * (part + 1) / parts;
       const auto data = pixels.data.subspan(pixels.channels * begin, pixels.channels * (end - begin));
       pixels.channels == 3 ? opaque[t].add_all(data) : count_rgba(data, opaque[t], others[t]);
-    }
+    });
   });
   for (std::size_t t = 1; t < threads; ++t) {
     others[t].for_each([&](std::uint32_t key, std::int64_t count) { others[0](key) += count; });

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "color.hpp"
+#include "unset_vector.hpp"
 
 namespace chromapress {
 
@@ -23,8 +24,8 @@ struct Pixels {
 
 /// Distinct colours in lexicographic order, each with a count of at least 1. Fully transparent is (0, 0, 0, 0).
 struct Histogram {
-  std::vector<Rgba> colors;
-  std::vector<std::int64_t> counts;
+  UnsetVector<Rgba> colors;
+  UnsetVector<std::int64_t> counts;
 };
 
 /// A histogram that somebody else owns.

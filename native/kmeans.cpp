@@ -88,7 +88,7 @@ bool reseed_empty(const BoxTree& tree, std::vector<Centre>& centres, std::span<c
     if (totals[j].weight == 0) empty.push_back(j);
   }
   if (empty.empty()) return false;
-  const std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
+  const UnsetVector<std::uint8_t> labels = nearest_labels(tree, centres);
   std::vector<double> distance(tree.size());
   for (std::size_t i = 0; i < tree.size(); ++i) {
     distance[i] = squared_distance(tree.point(i), centres[labels[i]].at);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -212,12 +211,12 @@ void map_pixels(const Pixels& pixels, std::span<const Rgba> palette, ColorSpace 
   const std::size_t parts = std::max<std::size_t>(1, pixels.size() / kPixelsPerPart);
   threads = std::min(parts, thread_count(threads));
   Team team(threads);
-  std::atomic<std::size_t> next = 0;
-  team(threads, [&](std::size_t) {
+  Shares shares(parts, threads);
+  team(threads, [&](std::size_t t) {
     Mapper mapper(choices);
-    for (std::size_t part = next++; part < parts; part = next++) {
+    shares(t, [&](std::size_t part) {
       mapper.map(pixels, pixels.size() * part / parts, pixels.size() * (part + 1) / parts, indices.data());
-    }
+    });
   });
 }
 

@@ -230,7 +230,7 @@ void label(const Columns& columns, const Run& run, bool opaque, std::span<const 
 }
 
 template <std::size_t D>
-CHROMAPRESS_INLINE void label_points_in(const std::array<std::vector<float>, 4>& columns, const Run& run,
+CHROMAPRESS_INLINE void label_points_in(const std::array<UnsetVector<float>, 4>& columns, const Run& run,
                                         const Candidates& candidates, std::uint8_t* labels) {
   static_assert(kFloatLanes == sizeof(std::uint64_t));
   for (std::size_t i = run.begin; i < run.end; i += 2 * kFloatLanes) {
@@ -272,7 +272,7 @@ CHROMAPRESS_INLINE void label_points_in(const std::array<std::vector<float>, 4>&
 
 // As label(), in single precision; centres have no offset here.
 CHROMAPRESS_DISPATCH
-void label_points(const std::array<std::vector<float>, 4>& columns, const Run& run, bool opaque,
+void label_points(const std::array<UnsetVector<float>, 4>& columns, const Run& run, bool opaque,
                   const Candidates& candidates, std::uint8_t* labels) {
   if (opaque) {
     label_points_in<3>(columns, run, candidates, labels);
@@ -400,7 +400,7 @@ Point best_place(Kind kind, const Totals& totals) {
 }
 
 Clusters nearest_clusters(const BoxTree& tree, std::span<const Centre> centres) {
-  std::vector<std::uint8_t> labels(tree.size());
+  UnsetVector<std::uint8_t> labels(tree.size());
   std::vector<std::vector<Totals>> totals(tree.parts.size());
   (*tree.team)(tree.parts.size(), [&](std::size_t part) {
     const std::size_t limit = end_of_part(tree, part);
@@ -423,8 +423,8 @@ Clusters nearest_clusters(const BoxTree& tree, std::span<const Centre> centres) 
   return {std::move(labels), std::move(totals[0])};
 }
 
-std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres) {
-  std::vector<std::uint8_t> labels(tree.size());
+UnsetVector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres) {
+  UnsetVector<std::uint8_t> labels(tree.size());
   (*tree.team)(tree.parts.size(), [&](std::size_t part) {
     const std::size_t limit = end_of_part(tree, part);
     walk(

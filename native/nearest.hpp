@@ -22,7 +22,7 @@ struct Centre {
 Point best_place(Kind kind, const Totals& totals);
 
 struct Clusters {
-  std::vector<std::uint8_t> labels;  // for each colour, in the tree's order, its centre
+  UnsetVector<std::uint8_t> labels;  // for each colour, in the tree's order, its centre
   std::vector<Totals> totals;        // for each centre, of its colours
 };
 
@@ -31,7 +31,7 @@ struct Clusters {
 Clusters nearest_clusters(const BoxTree& tree, std::span<const Centre> centres);
 
 /// The labels alone.
-std::vector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres);
+UnsetVector<std::uint8_t> nearest_labels(const BoxTree& tree, std::span<const Centre> centres);
 
 /// For each colour, in the tree's order, the distance to the nearest centre that is not its own, of whatever kind;
 /// own[i] is a number of `centres`, of which there are at least two.

@@ -1,5 +1,8 @@
 #include "parallel.hpp"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <exception>
 #include <utility>
 
@@ -17,22 +20,37 @@ void await_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   value.wait(old, std::memory_order_acquire);
 }
 
+// Linux often puts a new thread behind the one that starts it, on the same processor, where it waits for milliseconds
+// though another is idle. Forbidden that one for a moment, it moves.
+void send_elsewhere(std::jthread& thread) {
+  cpu_set_t allowed;
+  const int own = sched_getcpu();
+  if (own < 0 || pthread_getaffinity_np(thread.native_handle(), sizeof allowed, &allowed) != 0) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(static_cast<unsigned>(own), &others);
+  if (CPU_COUNT(&others) == 0) return;
+  pthread_setaffinity_np(thread.native_handle(), sizeof others, &others);
+  pthread_setaffinity_np(thread.native_handle(), sizeof allowed, &allowed);
+}
+
 }  // namespace
 
 // A thread that comes late finds no part left, and does not touch the work, which may be gone.
 struct Team::Job {
   const Work* work;
   std::size_t parts;
-  std::atomic<std::size_t> next{0};
+  Shares shares;
   std::atomic<std::uint32_t> done{0};
   std::mutex mutex{};
   std::size_t failed = 0;  // the part that threw `error`
   std::exception_ptr error{};
 
-  Job(const Work* work_, std::size_t parts_) : work(work_), parts(parts_) {}
+  Job(const Work* work_, std::size_t parts_, std::size_t threads)
+      : work(work_), parts(parts_), shares(parts_, threads) {}
 
-  void help() {
-    for (std::size_t part = next.fetch_add(1); part < parts; part = next.fetch_add(1)) {
+  void help(std::size_t own) {
+    std::uint32_t mine = 0;
+    shares(own, [&](std::size_t part) {
       try {
         (*work)(part);
       } catch (...) {
@@ -42,8 +60,9 @@ struct Team::Job {
           error = std::current_exception();
         }
       }
-      if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == parts) done.notify_all();
-    }
+      ++mine;
+    });
+    if (mine > 0 && done.fetch_add(mine, std::memory_order_acq_rel) + mine == parts) done.notify_all();
   }
 
   void wait() const {
@@ -57,7 +76,10 @@ struct Team::Job {
 Team::Team(std::size_t threads) {
   others_.reserve(threads);
   try {
-    while (others_.size() + 1 < threads) others_.emplace_back([this] { serve(); });
+    while (size() < threads) {
+      others_.emplace_back([this, own = size()] { serve(own); });
+      send_elsewhere(others_.back());
+    }
   } catch (const std::exception&) {  // std::system_error or std::bad_alloc
   }
 }
@@ -73,7 +95,7 @@ void Team::post(std::shared_ptr<Job> job) {
   posted_.notify_all();
 }
 
-void Team::serve() {
+void Team::serve(std::size_t own) {
   for (std::uint32_t seen = 0;;) {
     await_change(posted_, seen);
     std::shared_ptr<Job> job;
@@ -83,18 +105,18 @@ void Team::serve() {
       job = job_;
     }
     if (!job) return;
-    job->help();
+    job->help(own);
   }
 }
 
 void Team::operator()(std::size_t parts, const Work& work) {
-  const auto job = others_.empty() || parts <= 1 ? nullptr : std::make_shared<Job>(&work, parts);
+  const auto job = others_.empty() || parts <= 1 ? nullptr : std::make_shared<Job>(&work, parts, size());
   if (!job || is_busy_.exchange(true)) {
     for (std::size_t part = 0; part < parts; ++part) work(part);
     return;
   }
   post(job);
-  job->help();
+  job->help(0);
   job->wait();
   is_busy_ = false;
   if (job->error) std::rethrow_exception(job->error);

@@ -22,6 +22,35 @@ inline std::size_t thread_count(std::size_t threads) {
   return std::clamp<std::size_t>(threads != 0 ? threads : std::thread::hardware_concurrency(), 1, kMostThreads);
 }
 
+/// Parts of which each thread takes its own share first, then what others have left: of one piece of work after the
+/// other it gets the same parts, mostly, and what it read or wrote before is still in its own caches, which may be far
+/// from the others'.
+class Shares {
+ public:
+  Shares(std::size_t parts, std::size_t threads) : shares_(threads) {
+    for (std::size_t i = 0; i < threads; ++i) {
+      shares_[i].next = parts * i / threads;
+      shares_[i].end = parts * (i + 1) / threads;
+    }
+  }
+
+  /// visit(part) for each part that is left for thread `own`. Each part is visited once, whatever the thread.
+  template <typename Visit>
+  void operator()(std::size_t own, Visit visit) {
+    for (std::size_t i = 0; i < shares_.size(); ++i) {
+      Share& share = shares_[(own + i) % shares_.size()];
+      for (std::size_t part = share.next++; part < share.end; part = share.next++) visit(part);
+    }
+  }
+
+ private:
+  struct alignas(64) Share {  // a cache line each
+    std::atomic<std::size_t> next{0};
+    std::size_t end = 0;
+  };
+  std::vector<Share> shares_;
+};
+
 /// Threads that share out one piece of work after the other. Those beside the caller's are started once, and stay awake
 /// for a moment between two pieces: waking one takes longer than many pieces do.
 class Team {
@@ -37,14 +66,14 @@ class Team {
 
   using Work = std::function<void(std::size_t)>;
 
-  /// Calls work(part) for each part below `parts`, each in whichever thread is free. What a part throws is thrown here,
-  /// the lowest part's, after all have ended. Where the team is at work already, the caller works alone.
+  /// Calls work(part) for each part below `parts`, each thread of its own share first. What a part throws is thrown
+  /// here, the lowest part's, after all have ended. Where the team is at work already, the caller works alone.
   void operator()(std::size_t parts, const Work& work);
 
  private:
   struct Job;
 
-  void serve();
+  void serve(std::size_t own);
   void post(std::shared_ptr<Job> job);
 
   std::mutex mutex_;

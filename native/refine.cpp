@@ -129,37 +129,41 @@ Columns columns_for(Kind kind, std::span<const Centre> centres, std::span<const 
   return clusters;
 }
 
-std::vector<Merge> cheapest_merges(std::span<const Centre> centres, std::span<const Moments> moments,
-                                   std::size_t first) {
-  const std::size_t count = centres.size() - first;
-  std::array<std::optional<Columns>, kKinds> to_choose_from;  // for a cluster of each kind
-  std::vector<Merge> merges;
-  for (std::size_t j = 0; j < count; ++j) {
-    const Centre& centre = centres[first + j];
-    const double own = moments[first + j].totals.weight;
-    if (!(own > 0)) {  // a cluster without boxes is free already
-      merges.push_back({first + j, first + j, 0});
-      continue;
-    }
-    auto& clusters = to_choose_from[static_cast<std::size_t>(centre.kind)];
-    if (!clusters) clusters = columns_for(centre.kind, centres.subspan(first), moments.subspan(first));
-    const auto [i, cost] = cheapest(*clusters, count, centre.at, own, j);
-    if (cost < std::numeric_limits<double>::infinity()) merges.push_back({first + i, first + j, cost});
-  }
-  return merges;
-}
-
 struct Moves {
   std::vector<Split> splits;  // the greatest gain first
   std::vector<Merge> merges;  // the least cost first
 };
 
-Moves moves_of(std::span<const Centre> centres, std::span<const Moments> moments, std::size_t first) {
-  Moves moves;
-  for (std::size_t j = first; j < centres.size(); ++j) {
-    if (moments[j].totals.weight > 0) moves.splits.push_back(best_split(moments[j], j, centres[j].kind));
+Moves moves_of(std::span<const Centre> centres, std::span<const Moments> moments, std::size_t first, Team& team) {
+  constexpr std::size_t kClustersPerPart = 32;
+  const std::size_t count = centres.size() - first;
+  std::array<std::optional<Columns>, kKinds> to_choose_from;  // for a cluster of each kind
+  for (const Centre& centre : centres.subspan(first)) {
+    auto& clusters = to_choose_from[static_cast<std::size_t>(centre.kind)];
+    if (!clusters) clusters = columns_for(centre.kind, centres.subspan(first), moments.subspan(first));
   }
-  moves.merges = cheapest_merges(centres, moments, first);
+  std::vector<Moves> of_parts(std::max<std::size_t>(1, count / kClustersPerPart));
+  team(of_parts.size(), [&](std::size_t part) {
+    Moves moves;
+    for (std::size_t j = count * part / of_parts.size(); j < count * (part + 1) / of_parts.size(); ++j) {
+      const Centre& centre = centres[first + j];
+      const double own = moments[first + j].totals.weight;
+      if (!(own > 0)) {  // a cluster without boxes is free already
+        moves.merges.push_back({first + j, first + j, 0});
+        continue;
+      }
+      moves.splits.push_back(best_split(moments[first + j], first + j, centre.kind));
+      const Columns& clusters = *to_choose_from[static_cast<std::size_t>(centre.kind)];
+      const auto [i, cost] = cheapest(clusters, count, centre.at, own, j);
+      if (cost < std::numeric_limits<double>::infinity()) moves.merges.push_back({first + i, first + j, cost});
+    }
+    of_parts[part] = std::move(moves);
+  });
+  Moves moves;
+  for (const Moves& part : of_parts) {
+    moves.splits.insert(moves.splits.end(), part.splits.begin(), part.splits.end());
+    moves.merges.insert(moves.merges.end(), part.merges.begin(), part.merges.end());
+  }
   std::stable_sort(moves.splits.begin(), moves.splits.end(),
                    [](const Split& a, const Split& b) { return a.gain > b.gain; });
   std::stable_sort(moves.merges.begin(), moves.merges.end(),
@@ -181,8 +185,9 @@ void apply(const Split& split, const Merge& merge, std::span<const Moments> mome
 }
 
 // Frees centres and puts them where they gain more; returns how many.
-std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> moments, std::size_t first) {
-  const auto [splits, merges] = moves_of(centres, moments, first);
+std::size_t swap_centres(std::vector<Centre>& centres, std::span<const Moments> moments, std::size_t first,
+                         Team& team) {
+  const auto [splits, merges] = moves_of(centres, moments, first, team);
   std::vector<bool> busy(centres.size(), false);
   const std::size_t limit = std::max<std::size_t>(1, centres.size() / 4);
   std::size_t done = 0;
@@ -215,7 +220,7 @@ std::vector<Sums> sums_over(const Points& points, std::span<const Centre> centre
   constexpr std::size_t kLeastPart = 512, kPointsPerSum = 4, kMostParts = 8;
   const std::size_t least = std::max(kLeastPart, kPointsPerSum * centres.size());
   const std::vector<GroupRange> parts = parts_of(points, std::clamp<std::size_t>(points.size() / least, 1, kMostParts));
-  std::vector<std::uint8_t> labels(points.size());
+  UnsetVector<std::uint8_t> labels(points.size());
   std::vector<std::vector<Sums>> sums(parts.size());
   team(parts.size(), [&](std::size_t part) {
     sums[part].resize(centres.size());
@@ -244,7 +249,7 @@ std::vector<Totals> pass_over(const Points& points, std::vector<Centre>& centres
 std::size_t swap_over(const Points& points, std::vector<Centre>& centres, std::size_t first, Team& team) {
   const std::vector<Moments> moments = sums_over<Moments>(points, centres, team);
   for (std::size_t j = first; j < centres.size(); ++j) step(centres[j], moments[j].totals, 1);
-  return swap_centres(centres, moments, first);
+  return swap_centres(centres, moments, first, team);
 }
 
 // Passes, and one of Lloyd; returns the squared error after them, up to what all centres have in common.
@@ -297,7 +302,7 @@ void try_swaps(const Points& points, std::vector<Centre>& centres, std::size_t f
   double least = settle(points, centres, first, passes, team);
   while (trials > 0) {
     const std::vector<Moments> moments = sums_over<Moments>(points, centres, team);
-    const Moves moves = moves_of(centres, moments, first);
+    const Moves moves = moves_of(centres, moments, first, team);
     const std::vector<Swap> swaps = best_swaps(moves, trials);
     std::vector<double> errors(swaps.size());
     std::vector<std::vector<Centre>> moved(swaps.size());
@@ -311,7 +316,10 @@ void try_swaps(const Points& points, std::vector<Centre>& centres, std::size_t f
       for (std::size_t known = helps; n < known && !helps.compare_exchange_weak(known, n);) continue;
     };
     if (swaps.size() >= kTrialsPerThread * team.size()) {
-      team(swaps.size(), attempt);
+      std::atomic<std::size_t> next = 0;
+      team(team.size(), [&](std::size_t) {  // one after the other, not in shares: those after one that helps are vain
+        for (std::size_t n = next++; n < swaps.size(); n = next++) attempt(n);
+      });
     } else {
       for (std::size_t n = 0; n < swaps.size(); ++n) attempt(n);
     }

@@ -49,7 +49,7 @@ void matches_the_definition(std::size_t channels, std::size_t k, ColorSpace spac
     // Integer coordinates, so that there are ties.
     centres.push_back({at, kind_of(at), offsets * static_cast<double>(random() % 100)});
   }
-  const std::vector<std::uint8_t> labels = nearest_labels(tree, centres);
+  const UnsetVector<std::uint8_t> labels = nearest_labels(tree, centres);
   const auto [same_labels, totals] = nearest_clusters(tree, centres);
   CHECK(same_labels == labels);
   std::vector<double> weight(centres.size());

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -8,6 +9,26 @@
 using namespace chromapress;
 
 int main() {
+  // Every part once, whoever comes first; each thread's own share before others'.
+  for (std::size_t threads = 1; threads < 9; ++threads) {
+    for (std::size_t parts = 0; parts < 40; ++parts) {
+      for (std::size_t own = 0; own < threads; ++own) {
+        Shares shares(parts, threads);
+        std::vector<std::size_t> visited;
+        shares(own, [&](std::size_t part) {
+          visited.push_back(part);
+          // Another thread comes in between, and takes what is left.
+          if (visited.size() == 2) shares((own + 1) % threads, [&](std::size_t other) { visited.push_back(other); });
+        });
+        const std::size_t begin = parts * own / threads;
+        CHECK(parts * (own + 1) / threads == begin || visited[0] == begin);
+        std::sort(visited.begin(), visited.end());
+        CHECK(visited.size() == parts);
+        for (std::size_t part = 0; part < parts; ++part) CHECK(visited[part] == part);
+      }
+    }
+  }
+
   for (const std::size_t threads : {1u, 2u, 5u}) {
     Team team(threads);
     CHECK(team.size() == threads);

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <new>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,8 +17,8 @@ struct UnsetAllocator : std::allocator<T> {
     using other = UnsetAllocator<U>;
   };
   template <typename U>
-  void construct(U* at) noexcept {
-    ::new (static_cast<void*>(at)) U;
+  void construct(U*) noexcept {
+    static_assert(std::is_trivially_copyable_v<U>);  // its life begins with the memory's
   }
   template <typename U, typename... Values>
   void construct(U* at, Values&&... values) {
