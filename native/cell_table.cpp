@@ -44,10 +44,10 @@ CHROMAPRESS_INLINE void write_low_bytes(const Int8x32* four, std::uint8_t* out) 
   Int8x32 lanes = (four[0] & 255) | (four[1] & 255) << 8 | (four[2] & 255) << 16 | four[3] << 24;
   Bytes bytes;
   std::memcpy(&bytes, &lanes, sizeof bytes);
-  bytes = __builtin_shuffle(bytes, Bytes{0,  4,  8,  12, 1,  5,  9,  13, 2,  6,  10, 14, 3,  7,  11, 15,  //
-                                         16, 20, 24, 28, 17, 21, 25, 29, 18, 22, 26, 30, 19, 23, 27, 31});
+  bytes = __builtin_shufflevector(bytes, bytes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,  //
+                                  16, 20, 24, 28, 17, 21, 25, 29, 18, 22, 26, 30, 19, 23, 27, 31);
   std::memcpy(&lanes, &bytes, sizeof lanes);
-  lanes = __builtin_shuffle(lanes, Int8x32{0, 4, 1, 5, 2, 6, 3, 7});
+  lanes = __builtin_shufflevector(lanes, lanes, 0, 4, 1, 5, 2, 6, 3, 7);
   std::memcpy(out, &lanes, sizeof lanes);
 }
 

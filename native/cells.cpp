@@ -16,7 +16,7 @@ void find_places(const std::uint8_t* rgb, Places& places) {
   for (std::size_t j = 0; j < kPlacesTogether; j += kStep) {
     Bytes pixels;
     std::memcpy(&pixels, rgb + 3 * j, sizeof pixels);
-    pixels = __builtin_shuffle(pixels, Bytes{0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11});
+    pixels = __builtin_shufflevector(pixels, pixels, 0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11);
     std::memcpy(&colors[j], &pixels, sizeof pixels);
   }
   for (std::size_t j = 0; j < kPlacesTogether; ++j) {

@@ -59,9 +59,9 @@ class Least {
   [[nodiscard]] CHROMAPRESS_INLINE std::size_t place() const {
     Int8x32 least = least_;
     const auto halve = [&least](const Int8x32& other) { least = other < least ? other : least; };
-    halve(__builtin_shuffle(least, Int8x32{4, 5, 6, 7, 0, 1, 2, 3}));
-    halve(__builtin_shuffle(least, Int8x32{2, 3, 0, 1, 6, 7, 4, 5}));
-    halve(__builtin_shuffle(least, Int8x32{1, 0, 3, 2, 5, 4, 7, 6}));
+    halve(__builtin_shufflevector(least, least, 4, 5, 6, 7, 0, 1, 2, 3));
+    halve(__builtin_shufflevector(least, least, 2, 3, 0, 1, 6, 7, 4, 5));
+    halve(__builtin_shufflevector(least, least, 1, 0, 3, 2, 5, 4, 7, 6));
     return static_cast<std::size_t>(least[0] & 0xff);
   }
 
@@ -88,9 +88,9 @@ constexpr std::array<std::uint64_t, 256> kPositions = [] {
 CHROMAPRESS_INLINE void append(const Int8x32& keep, std::size_t first, std::uint8_t* kept, std::size_t& size) {
   constexpr std::uint64_t kEach = 0x0101010101010101;
   Int8x32 mask = keep & Int8x32{1, 2, 4, 8, 16, 32, 64, 128};
-  mask |= __builtin_shuffle(mask, Int8x32{4, 5, 6, 7, 0, 1, 2, 3});
-  mask |= __builtin_shuffle(mask, Int8x32{2, 3, 0, 1, 6, 7, 4, 5});
-  mask |= __builtin_shuffle(mask, Int8x32{1, 0, 3, 2, 5, 4, 7, 6});
+  mask |= __builtin_shufflevector(mask, mask, 4, 5, 6, 7, 0, 1, 2, 3);
+  mask |= __builtin_shufflevector(mask, mask, 2, 3, 0, 1, 6, 7, 4, 5);
+  mask |= __builtin_shufflevector(mask, mask, 1, 0, 3, 2, 5, 4, 7, 6);
   const auto bits = static_cast<std::uint32_t>(mask[0]);
   const std::uint64_t positions = kPositions[bits] + first * kEach;
   std::memcpy(kept + size, &positions, sizeof positions);
@@ -213,7 +213,7 @@ CHROMAPRESS_INLINE void label_in(const Columns& columns, const Run& run, std::sp
       }
     }
     Int4x64 eight = nearest[0] << Int4x64{0, 8, 16, 24} | nearest[1] << Int4x64{32, 40, 48, 56};
-    eight |= __builtin_shuffle(eight, Int4x64{2, 3, 0, 1});
+    eight |= __builtin_shufflevector(eight, eight, 2, 3, 0, 1);
     run.write(static_cast<std::uint64_t>(eight[0] | eight[1]), i, labels);
   }
 }
@@ -259,10 +259,10 @@ CHROMAPRESS_INLINE void label_points_in(const std::array<UnsetVector<float>, 4>&
     // Four of each half in the low bytes of four lanes, and the other four.
     Int8x32 fours = nearest[0] << Int8x32{0, 8, 16, 24, 0, 8, 16, 24};
     Int8x32 others = nearest[1] << Int8x32{0, 8, 16, 24, 0, 8, 16, 24};
-    fours |= __builtin_shuffle(fours, Int8x32{1, 0, 3, 2, 5, 4, 7, 6});
-    others |= __builtin_shuffle(others, Int8x32{1, 0, 3, 2, 5, 4, 7, 6});
-    fours = __builtin_shuffle(fours, others, Int8x32{0, 4, 8, 12, 0, 4, 8, 12}) |
-            __builtin_shuffle(fours, others, Int8x32{2, 6, 10, 14, 2, 6, 10, 14});
+    fours |= __builtin_shufflevector(fours, fours, 1, 0, 3, 2, 5, 4, 7, 6);
+    others |= __builtin_shufflevector(others, others, 1, 0, 3, 2, 5, 4, 7, 6);
+    fours = __builtin_shufflevector(fours, others, 0, 4, 8, 12, 0, 4, 8, 12) |
+            __builtin_shufflevector(fours, others, 2, 6, 10, 14, 2, 6, 10, 14);
     std::array<std::uint64_t, 2> eights;
     std::memcpy(eights.data(), &fours, sizeof eights);
     run.write(eights[0], i, labels);

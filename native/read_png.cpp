@@ -91,7 +91,7 @@ CHROMAPRESS_INLINE Lanes load(const std::uint8_t* samples) {
   const Words words{together};
   Bytes bytes;
   std::memcpy(&bytes, &words, sizeof bytes);
-  bytes = __builtin_shuffle(bytes, Bytes{}, Bytes{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+  bytes = __builtin_shufflevector(bytes, Bytes{}, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   Lanes lanes;
   std::memcpy(&lanes, &bytes, sizeof lanes);
   return lanes;
@@ -101,7 +101,7 @@ template <std::size_t size>
 CHROMAPRESS_INLINE void store(Lanes lanes, std::uint8_t* samples) {
   Bytes bytes;
   std::memcpy(&bytes, &lanes, sizeof bytes);
-  bytes = __builtin_shuffle(bytes, Bytes{0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14});
+  bytes = __builtin_shufflevector(bytes, bytes, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
   std::memcpy(samples, &bytes, size);
 }
 

@@ -115,7 +115,7 @@ std::pair<std::size_t, double> cheapest(const Columns& clusters, std::size_t cou
   std::pair<std::size_t, double> best{0, kNone};
   for (std::size_t lane = 0; lane < kLanes; ++lane) {
     const auto i = static_cast<std::size_t>(where[lane]);
-    if (least[lane] < best.second || (least[lane] == best.second && i < best.first)) best = {i, least[lane]};
+    if (least[lane] < best.second || (least[lane] == best.second && i < best.first)) best = {i, double{least[lane]}};
   }
   return best;
 }
