@@ -75,8 +75,7 @@ def write_table(
             list(writers.map(make, numbered))
 
     run.store.delete(aside)
-    numbered = list(enumerate(work))
-    shares = [numbered[share.start : share.stop] for share in in_shares(len(work), context.defaultParallelism)]
+    shares = in_shares(list(enumerate(work)), context.defaultParallelism)
     context.parallelize(shares, len(shares)).foreach(make_some)
     for name in run.store.names(aside):
         if name.startswith(_UNFINISHED):
@@ -117,13 +116,13 @@ def keep_memory() -> None:
         pa.set_memory_pool(pa.system_memory_pool())
 
 
-def in_shares(parts: int, cores: int) -> list[range]:
-    """Which parts each of Spark's tasks does: several, but few towards the end, when a core would wait for another."""
-    shares: list[range] = []
+def in_shares(work: Sequence[Work], cores: int) -> list[Sequence[Work]]:
+    """What each of Spark's tasks does: several pieces, but few towards the end, when a core would wait for another."""
+    shares: list[Sequence[Work]] = []
     first = 0
-    while first < parts:
-        size = min(_PARTS_PER_TASK, -(-(parts - first) // (_TASKS_PER_CORE * cores)))
-        shares.append(range(first, first + size))
+    while first < len(work):
+        size = min(_PARTS_PER_TASK, -(-(len(work) - first) // (_TASKS_PER_CORE * cores)))
+        shares.append(work[first : first + size])
         first += size
     return shares
 

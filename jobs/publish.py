@@ -12,7 +12,7 @@ import pickle
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -100,9 +100,9 @@ _KEPT: Final = [str(one) for one in Outcome if one.is_kept]
 def write_ended(context: SparkContext, run: Run) -> None:
     """Leave what all stages tell of each image, in the order of their parts: _ENDED."""
     stages, given_up, parts = run.paths, under_floor(run.config), part_numbers(run)
-    some = [parts[share.start : share.stop] for share in in_shares(len(parts), context.defaultParallelism)]
+    some = in_shares(parts, context.defaultParallelism)
 
-    def rows(of: range) -> Iterator[Row]:
+    def rows(of: Sequence[int]) -> Iterator[Row]:
         for part in of:
             for row in ended_rows(part, stages, given_up):
                 yield row | {"part": part, "told": pickle.dumps([row.get(name) for name in _TOLD])}

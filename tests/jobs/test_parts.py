@@ -71,7 +71,7 @@ def test_a_table_has_a_part_for_each_piece_of_work_also_where_it_gives_no_row(sp
 def test_tasks_have_several_parts_while_there_are_many(parts: int, cores: int, sizes: list[int]) -> None:
     from parts import in_shares
 
-    shares = in_shares(parts, cores)
+    shares = in_shares(range(parts), cores)
     assert [len(share) for share in shares] == sizes
     assert [part for share in shares for part in share] == list(range(parts))
 
