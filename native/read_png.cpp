@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -85,24 +86,17 @@ using Bytes = std::uint8_t __attribute__((vector_size(16)));
 
 template <std::size_t size>
 CHROMAPRESS_INLINE Lanes load(const std::uint8_t* samples) {
-  std::uint32_t together = 0;
-  std::memcpy(&together, samples, size);
-  using Words = std::uint32_t __attribute__((vector_size(16)));
-  const Words words{together};
-  Bytes bytes;
-  std::memcpy(&bytes, &words, sizeof bytes);
-  bytes = __builtin_shufflevector(bytes, Bytes{}, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  Lanes lanes;
-  std::memcpy(&lanes, &bytes, sizeof lanes);
-  return lanes;
+  Bytes bytes{};
+  std::memcpy(&bytes, samples, size);
+  return std::bit_cast<Lanes>(
+      __builtin_shufflevector(bytes, Bytes{}, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
 }
 
 template <std::size_t size>
 CHROMAPRESS_INLINE void store(Lanes lanes, std::uint8_t* samples) {
-  Bytes bytes;
-  std::memcpy(&bytes, &lanes, sizeof bytes);
-  bytes = __builtin_shufflevector(bytes, bytes, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
-  std::memcpy(samples, &bytes, size);
+  const Bytes bytes = std::bit_cast<Bytes>(lanes);
+  const Bytes low = __builtin_shufflevector(bytes, bytes, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
+  std::memcpy(samples, &low, size);
 }
 
 CHROMAPRESS_INLINE Lanes least(Lanes a, Lanes b) { return a < b ? a : b; }
@@ -111,12 +105,7 @@ CHROMAPRESS_INLINE Lanes absolute(Lanes v) { return v < 0 ? -v : v; }
 
 // As bytes: what goes beyond 255 does not reach the next lane's.
 CHROMAPRESS_INLINE Lanes add_bytes(Lanes a, Lanes b) {
-  Bytes x, y;
-  std::memcpy(&x, &a, sizeof x);
-  std::memcpy(&y, &b, sizeof y);
-  x += y;
-  std::memcpy(&a, &x, sizeof a);
-  return a;
+  return std::bit_cast<Lanes>(std::bit_cast<Bytes>(a) + std::bit_cast<Bytes>(b));
 }
 
 // Paeth's predictor: whichever of left, up and corner is nearest to left + up - corner, the first of equally near ones.
