@@ -32,15 +32,18 @@ void Activity::calm(std::size_t y, std::span<float> out) {
       luma_[known_ % kRows * w + x] = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
     }
   }
-  for (std::size_t x = 0; x < w; ++x) {
-    double sum = 0, square = 0;
-    for (std::size_t row = top; row < bottom; ++row) {
-      const double luma = luma_[row % kRows * w + x];
-      sum += luma;
-      square += luma * luma;
+  std::fill(sums_.begin(), sums_.end(), 0.0);
+  std::fill(squares_.begin(), squares_.end(), 0.0);
+  for (std::size_t row = top; row < bottom; ++row) {
+    const double* luma = &luma_[row % kRows * w];
+    for (std::size_t x = 0; x < w; ++x) {
+      sums_[x + 1] += luma[x];
+      squares_[x + 1] += luma[x] * luma[x];
     }
-    sums_[x + 1] = sums_[x] + sum;
-    squares_[x + 1] = squares_[x] + square;
+  }
+  for (std::size_t x = 0; x < w; ++x) {
+    sums_[x + 1] += sums_[x];
+    squares_[x + 1] += squares_[x];
   }
   for (std::size_t x = 0; x < w; ++x) {
     const std::size_t left = x < kReach ? 0 : x - kReach, right = std::min(w, x + kReach + 1);

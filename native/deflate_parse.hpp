@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -24,7 +25,14 @@ struct Coded {
   std::uint16_t code, extra_bits, extra;
 };
 Coded code_of_length(std::size_t length);
-Coded code_of_distance(std::size_t distance);
+inline Coded code_of_distance(std::size_t distance) {
+  const auto past = static_cast<std::uint32_t>(distance - 1);
+  if (past < 4) return {static_cast<std::uint16_t>(past), 0, 0};
+  // Two codes for each power of two.
+  const auto extra_bits = static_cast<std::uint32_t>(std::bit_width(past)) - 2;
+  return {static_cast<std::uint16_t>(2 * extra_bits + (past >> extra_bits)), static_cast<std::uint16_t>(extra_bits),
+          static_cast<std::uint16_t>(past & ((1u << extra_bits) - 1))};
+}
 
 /// How often each code occurs.
 struct CodeCounts {

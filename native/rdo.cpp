@@ -14,6 +14,7 @@
 #include "near_entries.hpp"
 #include "palette_order.hpp"
 #include "png_format.hpp"
+#include "rdo_plain.hpp"
 #include "rdo_trellis.hpp"
 #include "row_filter.hpp"
 
@@ -27,9 +28,11 @@ struct Hardness {
   std::array<std::size_t, 2> looks;  // for near repeats; the second pass begins with what fits together already
   int parses;                        // from which costs are learned
 };
-// The fewer the colours, the more positions are alike, and the longer good ones are looked for.
-constexpr Hardness kOfFew{{2, 10}, 4}, kOfMany{{2, 4}, 2};
-constexpr std::size_t kFew = 32;
+// The fewer the colours, the more positions are alike, and the longer good ones are looked for; but of the fewest, two
+// maps are searched, and the encoder takes its time too.
+Hardness hardness_of(std::size_t colors) {
+  return colors <= 16 ? Hardness{{2, 5}, 2} : colors <= 32 ? Hardness{{2, 10}, 4} : Hardness{{2, 4}, 2};
+}
 
 // How a map's rows are written. Where several pixels share a byte, without a filter.
 struct Writing {
@@ -60,17 +63,23 @@ double error_of(const Pixels& pixels, const Shaped& shaped, Activity& activity) 
   return error;
 }
 
-// `order[position]` is the entry that goes there. Returns where each entry went.
-std::vector<std::uint8_t> reorder(Shaped& shaped, std::span<const std::uint8_t> order) {
-  std::vector<std::uint8_t> position(order.size());
-  std::vector<Rgba> palette;
-  for (const std::uint8_t entry : order) {
-    position[entry] = static_cast<std::uint8_t>(palette.size());
-    palette.push_back(shaped.palette[entry]);
+// A map at work, and which entries keep their colours.
+struct Attempt {
+  Shaped map;
+  std::array<bool, kMaxColors> keeps;
+  Writing writing;
+};
+
+// `order[position]` is the entry that goes there.
+void reorder(Attempt& attempt, std::span<const std::uint8_t> order) {
+  const Attempt before = attempt;
+  std::array<std::uint8_t, kMaxColors> position{};
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    position[order[i]] = static_cast<std::uint8_t>(i);
+    attempt.map.palette[i] = before.map.palette[order[i]];
+    attempt.keeps[i] = before.keeps[order[i]];
   }
-  shaped.palette.swap(palette);
-  for (std::uint8_t& i : shaped.indices) i = position[i];
-  return position;
+  for (std::uint8_t& i : attempt.map.indices) i = position[i];
 }
 
 // An order in which neighbours have near indices.
@@ -93,7 +102,8 @@ std::vector<std::uint8_t> plain_order(const Shaped& shaped, std::size_t width) {
 }
 
 // Entries move to the mean of their pixels.
-void move_centres(const Pixels& pixels, Shaped& shaped, const std::array<bool, kMaxColors>& keeps) {
+void move_centres(const Pixels& pixels, Attempt& attempt) {
+  Shaped& shaped = attempt.map;
   std::array<Point, kMaxColors> sums{};
   std::array<double, kMaxColors> counts{};
   for (std::size_t i = 0; i < shaped.indices.size(); ++i) {
@@ -102,7 +112,7 @@ void move_centres(const Pixels& pixels, Shaped& shaped, const std::array<bool, k
     counts[shaped.indices[i]] += 1;
   }
   for (std::size_t c = 0; c < shaped.palette.size(); ++c) {
-    if (counts[c] == 0 || keeps[c]) continue;
+    if (counts[c] == 0 || attempt.keeps[c]) continue;
     Point mean = sums[c];
     for (double& v : mean) v /= counts[c];
     if (kind_of(shaped.palette[c]) == Kind::opaque) mean[3] = 255;
@@ -111,23 +121,70 @@ void move_centres(const Pixels& pixels, Shaped& shaped, const std::array<bool, k
   }
 }
 
-// What codes cost in a parse of data[first, first + size).
-Costs learned_costs(std::span<const std::uint8_t> data, std::size_t first, std::size_t size, const Matches& matches,
-                    int parses) {
-  Costs costs = first_costs(data.subspan(first, size));
-  for (int i = 0; i < parses; ++i) {
-    std::vector<Token> tokens;
-    parse(data, first, first + size, matches, first, costs, tokens);
-    CodeCounts counts;
-    for (const Token& token : tokens) counts.add(token);
-    costs = costs_of(counts, false);
-  }
-  return costs;
-}
+// The rows of a map, band by band, so that memory is bounded and costs are local.
+class Bands {
+ public:
+  Bands(std::span<const std::uint8_t> rows, std::size_t stride, bool plain, int parses)
+      : rows_(rows),
+        bytes_(std::max<std::size_t>(1, kBand / stride) * stride),
+        parses_(plain ? parses : 1),
+        finder_(rows, plain ? 32 : 12) {}
 
-// Replaces the map by a cheaper one. `unit`: the excess of a squared level.
-void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& activity, double unit, std::size_t looks,
-            int parses) {
+  /// Learns from the next one what codes cost; false if there is none.
+  bool next() {
+    first_ = end_;
+    end_ = std::min(first_ + bytes_, rows_.size());
+    if (first_ == end_) return false;
+    finder_.find(end_ - first_, matches_);
+    const std::size_t learned = std::min(end_ - first_, kBand);
+    costs_ = first_costs(rows_.subspan(first_, learned));
+    CodeCounts counts;
+    for (int i = 0; i < parses_; ++i) {
+      tokens_.clear();
+      parse(rows_, first_, first_ + learned, matches_, first_, costs_, tokens_);
+      counts = {};
+      for (const Token& token : tokens_) counts.add(token);
+      costs_ = costs_of(counts, false);
+    }
+    double bits = 0;
+    for (const Token& t : tokens_) {
+      bits += t.length == 0 ? costs_.literal[t.distance]
+                            : costs_.length[t.length] + costs_.distance[code_of_distance(t.distance).code];
+    }
+    bits_ += bits / kBit * static_cast<double>(end_ - first_) / static_cast<double>(learned);
+    return true;
+  }
+
+  [[nodiscard]] std::size_t first() const { return first_; }
+  [[nodiscard]] std::size_t end() const { return end_; }
+  [[nodiscard]] const Matches& matches() const { return matches_; }
+  [[nodiscard]] const Costs& costs() const { return costs_; }
+  /// What the bands until now take.
+  [[nodiscard]] double bits() const { return bits_; }
+
+ private:
+  static constexpr std::size_t kBand = std::size_t{1} << 20;
+  std::span<const std::uint8_t> rows_;
+  std::size_t bytes_;  // of a band
+  int parses_;
+  MatchFinder finder_;
+  std::size_t first_ = 0, end_ = 0;
+  Matches matches_;
+  std::vector<Token> tokens_;
+  Costs costs_;
+  double bits_ = 0;
+};
+
+struct Searched {
+  double bits_before;
+  double after;  // bits and the excess
+};
+
+// Replaces the map by a cheaper one. `unit`: the excess of a squared level. `begin` makes what decides, for rows of so
+// many bytes.
+template <typename Begin>
+Searched search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& activity, double unit, int parses,
+                Begin begin) {
   const std::size_t w = pixels.width, row = row_bytes(w, writing.format), stride = row + 1;
   const std::size_t per_byte = 8 / writing.format.depth;
   // The map before, from which bits' costs and matches are learned, and which is replaced row by row.
@@ -135,26 +192,19 @@ void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& act
   std::vector<std::uint8_t> rows = before, packed = packed_rows(shaped, w, writing);
   const std::vector<std::uint8_t> nearest = map_pixels(pixels, shaped.palette, ColorSpace::srgb, 0.0);
   const NearEntries entries(shaped.palette);
-  // Rows that are not filtered are decided in parts, so that a row may repeat what is to the left.
-  const std::size_t columns = writing.plain() ? Trellis::kColumns / 4 : Trellis::kColumns;
-  Trellis trellis(row, rows, looks);
+  auto searched = begin(row, rows);
+  constexpr std::size_t kColumns = decltype(searched)::kColumns;
   std::vector<Choices> choices, in_byte;
   std::vector<float> weights(w);
-  MatchFinder finder(before, writing.plain() ? 32 : 12);
-  Matches matches;
-  // Bands, so that memory is bounded and costs are local.
-  constexpr std::size_t kBand = std::size_t{1} << 20;
-  const std::size_t band = std::max<std::size_t>(1, kBand / stride);
-  for (std::size_t top = 0; top < pixels.height; top += band) {
-    const std::size_t bottom = std::min(pixels.height, top + band), first = top * stride;
-    const std::size_t bytes = (bottom - top) * stride, learned = std::min(bytes, kBand);
-    finder.find(bytes, matches);
-    trellis.set_costs(learned_costs(before, first, learned, matches, writing.plain() ? parses : 1));
-    for (std::size_t y = top; y < bottom; ++y) {
+  Bands bands(before, stride, writing.plain(), parses);
+  double after = 0;
+  while (bands.next()) {
+    searched.set_costs(bands.costs());
+    for (std::size_t y = bands.first() / stride; y < bands.end() / stride; ++y) {
       activity.weights(y, weights);
-      for (std::size_t left = 0; left < row; left += columns) {
+      for (std::size_t left = 0; left < row; left += kColumns) {
         choices.clear();
-        for (std::size_t byte = left; byte < std::min(row, left + columns); ++byte) {
+        for (std::size_t byte = left; byte < std::min(row, left + kColumns); ++byte) {
           in_byte.clear();
           for (std::size_t x = byte * per_byte; x < std::min(w, (byte + 1) * per_byte); ++x) {
             const auto weight = static_cast<float>(static_cast<double>(weights[x]) * unit);
@@ -162,11 +212,12 @@ void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& act
           }
           choices.push_back(per_byte == 1 ? in_byte[0] : together(in_byte, writing.format.depth));
         }
-        trellis.decide(y, left, choices, matches, first, packed);
+        after += searched.decide(y, left, choices, bands.matches(), bands.first(), packed);
       }
     }
   }
   shaped.indices = unpack(packed, w, writing.format);
+  return {bands.bits(), after / kBit};
 }
 
 }  // namespace
@@ -174,61 +225,67 @@ void search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& act
 Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, std::size_t fixed, double strength) {
   if (!(strength >= 0) || strength > 100) throw std::invalid_argument("rdo must be from 0 to 100");
   if (fixed > palette.size()) throw std::invalid_argument("there are fewer entries than are fixed");
-  Shaped shaped = {{palette.begin(), palette.end()}, map_pixels(pixels, palette, ColorSpace::srgb, 0.0)};
-  if (strength == 0) return shaped;
-  Activity activity(pixels);
-  const double error = error_of(pixels, shaped, activity);
-  const double lambda = strength * error / static_cast<double>(pixels.size());
-  if (lambda == 0) return shaped;
-
-  const std::vector<std::uint8_t> smooth = reorder(shaped, smooth_order(shaped, pixels.width));
-  const auto size = [&pixels](const Shaped& map, Writing writing, int level) {
-    return deflate(filtered_rows(map, pixels.width, writing), level).size();
-  };
-  // The faster a coder, the less it sees of repeats.
-  const auto good_size = [&pixels, &size](const Shaped& map, Writing writing) {
-    if (!writing.plain()) return size(map, writing, 6);
-    constexpr Trials kTrials{.depth = 12, .passes = 1, .long_match = 64, .headers = false};
-    return deflate_small(filtered_rows(map, pixels.width, writing), kTrials).size();
-  };
   // Adaptive filters would have to be found again by the encoder.
   constexpr Format kByteEach{ColorType::indexed, 8};
-  Writing bytes{kByteEach, Filtering::none};
-  std::size_t least = size(shaped, bytes, 1);
-  for (const Filtering f : {Filtering::sub, Filtering::paeth}) {
-    const std::size_t other = size(shaped, {kByteEach, f}, 1);
-    if (other < least) least = other, bytes.filtering = f;
+  Attempt attempt{.map = {{palette.begin(), palette.end()}, map_pixels(pixels, palette, ColorSpace::srgb, 0.0)},
+                  .keeps = {},
+                  .writing = {kByteEach, Filtering::none}};
+  if (strength == 0) return attempt.map;
+  Activity activity(pixels);
+  const double error = error_of(pixels, attempt.map, activity);
+  const double lambda = strength * error / static_cast<double>(pixels.size());
+  if (lambda == 0) return attempt.map;
+  for (std::size_t i = 0; i < palette.size(); ++i) {
+    attempt.keeps[i] = i < fixed || kind_of(palette[i]) == Kind::transparent;
   }
-  // Which of the two becomes smaller is not to be seen before.
-  std::vector<Writing> writings = {bytes};
-  const Format smallest = indexed_format(palette.size());
-  if (smallest != kByteEach) writings.push_back({smallest, Filtering::none});
 
-  const Hardness& hardness = palette.size() <= kFew ? kOfFew : kOfMany;
+  reorder(attempt, smooth_order(attempt.map, pixels.width));
+  std::size_t least = std::numeric_limits<std::size_t>::max();
+  for (const Filtering f : {Filtering::none, Filtering::sub, Filtering::paeth}) {
+    const std::size_t size = deflate(filtered_rows(attempt.map, pixels.width, {kByteEach, f}), 1).size();
+    if (size < least) least = size, attempt.writing.filtering = f;
+  }
+
+  const Hardness hardness = hardness_of(palette.size());
   Shaped best;
   double least_cost = std::numeric_limits<double>::infinity();
-  for (const Writing writing : writings) {
-    Shaped map = shaped;
-    std::vector<std::uint8_t> position = smooth;
-    if (writing.plain()) {
-      const std::vector<std::uint8_t> moved = reorder(map, plain_order(map, pixels.width));
-      for (std::uint8_t& p : position) p = moved[p];
-    }
-    std::array<bool, kMaxColors> keeps{};
-    for (std::size_t i = 0; i < palette.size(); ++i) {
-      keeps[position[i]] = i < fixed || kind_of(palette[i]) == Kind::transparent;
-    }
-    const auto consider = [&] {
-      const double cost = 8.0 * static_cast<double>(good_size(map, writing)) + error_of(pixels, map, activity) / lambda;
-      if (cost < least_cost) least_cost = cost, best = map;
+  const auto consider = [&](const Shaped& map, double bits) {
+    const double cost = bits + error_of(pixels, map, activity) / lambda;
+    if (cost < least_cost) least_cost = cost, best = map;
+  };
+  // Returns the cost, without the error of the nearest mapping.
+  const auto pass = [&](Attempt& a, std::size_t looks) {
+    const Shaped before = a.map;
+    const auto searched = [&](auto begin) {
+      return search(pixels, a.map, a.writing, activity, kBit / lambda, hardness.parses, begin);
     };
-    consider();
-    for (const std::size_t looks : hardness.looks) {
-      search(pixels, map, writing, activity, kBit / lambda, looks, hardness.parses);
-      move_centres(pixels, map, keeps);
-      consider();
-    }
+    using Bytes = std::vector<std::uint8_t>;
+    const Searched cost = a.writing.plain()
+                              ? searched([looks](std::size_t row, Bytes& rows) { return PlainRows(row, rows, looks); })
+                              : searched([](std::size_t row, Bytes& rows) { return Trellis(row, rows); });
+    consider(before, cost.bits_before);
+    move_centres(pixels, a);
+    return cost.after;
+  };
+  std::vector<Attempt> attempts = {attempt};
+  const Format packed = indexed_format(palette.size());
+  if (packed != kByteEach) {
+    attempts.push_back(attempt);
+    attempts[1].writing = {packed, Filtering::none};
   }
+  // Which of the two becomes smaller is not to be seen before.
+  double cost = std::numeric_limits<double>::infinity();
+  for (Attempt& a : attempts) {
+    if (a.writing.plain()) reorder(a, plain_order(a.map, pixels.width));
+    const double own = pass(a, hardness.looks[0]);
+    if (own < cost) cost = own, attempt = a;
+  }
+  pass(attempt, hardness.looks[1]);
+  const std::vector<std::uint8_t> rows = filtered_rows(attempt.map, pixels.width, attempt.writing);
+  Bands bands(rows, row_bytes(pixels.width, attempt.writing.format) + 1, attempt.writing.plain(), hardness.parses);
+  while (bands.next()) {
+  }
+  consider(attempt.map, bands.bits());
   return best;
 }
 

@@ -13,15 +13,12 @@ constexpr std::int32_t kUnreached = 1 << 30;
 constexpr std::size_t kSlack = std::size_t{24} * kBit, kSlackEach = kBit;
 // No other is looked for within a match of this length that is nearly free of error.
 constexpr std::size_t kLongMatch = 32, kFreeEach = kBit / 8;
-// Near repeats are not looked for where a match as long as this is nearly free of error.
-constexpr std::size_t kEnough = 16;
 // How many of the matches in the map before are tried.
 constexpr std::size_t kFound = 2;
 
 // The filters' predictions (ISO/IEC 15948, clause 9.2).
 template <std::uint8_t filter>
 std::uint8_t predict(int left, int up, int corner) {
-  if constexpr (filter == 0) return 0;
   if constexpr (filter == 1) return static_cast<std::uint8_t>(left);
   if constexpr (filter == 2) return static_cast<std::uint8_t>(up);
   if constexpr (filter == 3) return static_cast<std::uint8_t>((left + up) / 2);
@@ -76,27 +73,26 @@ void Trellis::step_literal(std::size_t x) {
   }
 }
 
+// Returns over how many pixels next to no error is added.
 template <std::uint8_t filter>
-Trellis::Step Trellis::step_match(std::size_t x, std::size_t distance) {
+std::size_t Trellis::step_match(std::size_t x, std::size_t distance) {
   const bool run = distance == 1;
-  if (!run && (distance <= x || distance > kWindow || distance > start_ + x)) return {0, 0};
+  if (!run && (distance <= x || distance > kWindow || distance > start_ + x)) return 0;
   const Column& here = columns_[x];
   const std::size_t most = std::min({kMaxMatch, choices_.size() - x, run ? kMaxMatch : distance - x});
   const std::uint8_t* from = rows_.data() + start_ + x - distance;
   std::uint8_t index = here.index[here.best], byte = here.byte[here.best];
-  std::size_t excess = 0;
-  Step step{0, 0};
+  std::size_t excess = 0, free = 0;
   std::int32_t base = 0;
   for (std::size_t j = 0; j < most; ++j) {
     if (!run) byte = from[j];
     index = static_cast<std::uint8_t>(predict<filter>(index, above_[x + j + 1], above_[x + j]) + byte);
     const Choices& choices = choices_[x + j];
-    const std::size_t t = filter == 0 ? places_[x + j][index] : choices.place(index);
+    const std::size_t t = choices.place(index);
     if (t == kChoices) break;
     excess += choices.excess[t];
     if (excess > kSlack + j * kSlackEach) break;
-    if (excess <= j * kFreeEach) step.free = j + 1;
-    if (excess == 0) step.exact = j + 1;
+    if (excess <= j * kFreeEach) free = j + 1;
     if (j + 1 < kMinMatch) continue;
     if (j + 1 == kMinMatch) base = here.cost[here.best] + distance_[code_of_distance(distance).code];
     Column& end = columns_[x + j + 1];
@@ -108,7 +104,7 @@ Trellis::Step Trellis::step_match(std::size_t x, std::size_t distance) {
     end.from[t] = static_cast<std::uint8_t>(here.best);
     end.byte[t] = byte;
   }
-  return step;
+  return free;
 }
 
 template <std::uint8_t filter>
@@ -130,42 +126,23 @@ void Trellis::trace() {
   }
 }
 
-void Trellis::places_of_choices() {
-  places_.resize(choices_.size());
-  for (std::size_t x = 0; x < choices_.size(); ++x) {
-    places_[x].fill(kChoices);
-    for (std::size_t i = choices_[x].n; i-- > 0;) places_[x][choices_[x].index[i]] = static_cast<std::uint8_t>(i);
-  }
-}
-
 template <std::uint8_t filter>
 void Trellis::search(const Matches& matches, std::size_t first) {
   const std::size_t stride = width_ + 1;
   // A run, the pixels above and beside these, and what the map before repeats here.
   const std::array<std::size_t, 4> always = {1, stride, stride - 1, stride + 1};
   std::size_t quiet = 0;
-  if (filter == 0) places_of_choices();
   for (std::size_t x = 0; x < choices_.size(); ++x) {
     step_literal<filter>(x);
     if (x < quiet) continue;
-    std::size_t most = 0;
     const auto step = [&](std::size_t distance) {
-      const auto [free, exact] = step_match<filter>(x, distance);
-      most = std::max(most, free);
+      const std::size_t free = step_match<filter>(x, distance);
       if (free >= kLongMatch) quiet = std::max(quiet, x + free);
-      return exact;
     };
     for (const std::size_t distance : always) step(distance);
     const std::span<const Match> found = matches.at(start_ + x - first);
     for (const Match m : found.last(std::min(found.size(), kFound))) {
       if (std::find(always.begin(), always.end(), m.distance) == always.end()) step(m.distance);
-    }
-    if (filter == 0 && most < kEnough) {
-      repeats_.find(start_ + x, distances_);
-      for (const std::size_t distance : distances_) {
-        // What begins within an exact part of a match is as good if it begins with the match.
-        if (tried_[distance] <= start_ + x) tried_[distance] = start_ + x + step(distance) + 1;
-      }
     }
   }
   trace<filter>();
@@ -177,7 +154,6 @@ std::int32_t Trellis::decide(std::size_t y, std::size_t left, std::span<const Ch
   const std::uint8_t filter = rows_[y * (width_ + 1)];
   if (left == 0) last_index_ = 0, last_byte_ = filter;
   start_ = y * (width_ + 1) + 1 + left;
-  if (filter == 0) repeats_.add(start_);
   choices_ = choices;
   indices_ = indices.subspan(y * width_ + left, n);
   above_.assign(n + 1, 0);
@@ -194,9 +170,6 @@ std::int32_t Trellis::decide(std::size_t y, std::size_t left, std::span<const Ch
     columns_[x + 1].n = choices[x].n;
   }
   switch (filter) {
-    case 0:
-      search<0>(matches, first);
-      break;
     case 1:
       search<1>(matches, first);
       break;

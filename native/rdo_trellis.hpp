@@ -10,7 +10,6 @@
 #include "deflate_matches.hpp"
 #include "deflate_parse.hpp"
 #include "near_entries.hpp"
-#include "near_repeats.hpp"
 
 namespace chromapress {
 
@@ -18,13 +17,11 @@ namespace chromapress {
 ///
 /// All sequences of literals are compared. A match repeats bytes of decided pixels (or, at distance 1, the byte before)
 /// and need not reproduce the rows that are replaced; it begins at the cheapest way to what is before it, and repeats
-/// what is above or what the map before repeats there; where rows are not filtered, also what it repeats nearly.
+/// what is above or what the map before repeats there.
 class Trellis {
  public:
-  /// `rows`: the filtered rows, each after the byte of its filter, which stays. `looks`: for near repeats where rows
-  /// are not filtered.
-  Trellis(std::size_t width, std::vector<std::uint8_t>& rows, std::size_t looks)
-      : width_(width), rows_(rows), repeats_(rows, looks), tried_(kWindow + 1, 0) {}
+  /// `rows`: the filtered rows, each after the byte of its filter, which stays; not 0 (rdo_plain.hpp).
+  Trellis(std::size_t width, std::vector<std::uint8_t>& rows) : width_(width), rows_(rows) {}
 
   /// What literals and matches cost from now on.
   void set_costs(const Costs& costs);
@@ -54,14 +51,10 @@ class Trellis {
   void search(const Matches& matches, std::size_t first);
   template <std::uint8_t filter>
   void step_literal(std::size_t x);
-  struct Step {
-    std::size_t free, exact;  // lengths over which next to no error is added, and none
-  };
   template <std::uint8_t filter>
-  Step step_match(std::size_t x, std::size_t distance);
+  std::size_t step_match(std::size_t x, std::size_t distance);
   template <std::uint8_t filter>
   void trace();
-  void places_of_choices();
 
   std::size_t width_;
   std::vector<std::uint8_t>& rows_;
@@ -69,12 +62,6 @@ class Trellis {
   std::array<std::int32_t, kMaxMatch + 1> length_{};
   std::array<std::int32_t, kDistanceCodes> distance_{};
   std::int32_t spread_ = 0;  // of the literals
-
-  // Where rows are not filtered.
-  NearRepeats repeats_;
-  std::vector<std::size_t> distances_;                 // of near repeats
-  std::vector<std::size_t> tried_;                     // the position from which on a distance is worth another try
-  std::vector<std::array<std::uint8_t, 256>> places_;  // of indices among each column's choices
 
   std::uint8_t last_index_ = 0, last_byte_ = 0;  // of the call before
 

@@ -49,7 +49,7 @@ def test_more_strength_makes_smaller_files_of_larger_error(k: int, channels: int
     image = photograph(200, 300, channels=channels)
     palette = clustered(image, k)
     sizes, qualities = [], []
-    for rdo in (0, 0.3, 1.5):
+    for rdo in (0, 0.1, 0.5):
         moved, indices = engine.map_rate_distortion(image, palette, rdo=rdo)
         sizes.append(len(engine.encode_png(indices, moved)))
         qualities.append(engine.psnr(image, moved[indices][..., :channels]))
