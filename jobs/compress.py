@@ -28,7 +28,7 @@ from chromapress.tables import COMPRESSED, QUANTIZED
 def compress(images: Iterable[tuple[Row, Row | None]], landed: Landed | None, config: DatasetConfig) -> Iterator[Row]:
     """A file, or the reason why the source is kept, for each image: tables.COMPRESSED.
 
-    images: with relative_path, reason and source_size_bytes, and what `landed` needs, which is given where lossy files
+    images: with relative_path, reason and size_bytes, and what `landed` needs, which is given where lossy files
     are to compete; beside each, as tables.QUANTIZED, what it was quantized to, or None where no k reaches the floor.
     """
     for image, quantized in images:
@@ -41,7 +41,7 @@ def compress(images: Iterable[tuple[Row, Row | None]], landed: Landed | None, co
             yield {"relative_path": image["relative_path"], "outcome": str(told.outcome), "reason": str(told)}
             continue
         end = finish(
-            quantized_of(quantized) if quantized else None, image["reason"], pixels, image["source_size_bytes"], config
+            quantized_of(quantized) if quantized else None, image["reason"], pixels, image["size_bytes"], config
         )
         yield {
             "relative_path": image["relative_path"],
@@ -74,12 +74,10 @@ def with_sources(part: int, paths: RunPaths, quantized: Iterable[Row]) -> Iterat
     """Every image of a part that was to be quantized, with its source, and what it was quantized to."""
     sources = read_part(part_path(paths, "ingest", part), *WHERE, "size_bytes")
     selected = read_part(part_path(paths, "select_k", part), "relative_path", "reason")
-    images = (
-        source | choice | {"source_size_bytes": source["size_bytes"]}
-        for source, choice in beside(sources, selected)
-        if choice is not None
-    )
-    return beside(images, quantized)
+    images = (source | choice for source, choice in beside(sources, selected) if choice is not None)
+    for image, found in beside(images, quantized):
+        # Where ingest did not read it, quantize knows its size and its sum.
+        yield image | (found or {}), found
 
 
 def body(context: SparkContext, run: Run) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Stage ingest: the landing partition's files as rows, each with its colour histogram or a reason.
 
-Where k is fixed and there is nothing to choose from, no histogram is needed: then heads are read, and quantize decodes.
+Where k is fixed and there is nothing to choose from, no histogram is needed: then quantize decodes, of files heads are
+read, and packs are not read but for their paths.
 """
 
 from __future__ import annotations
@@ -69,12 +70,17 @@ def in_parts(
 
 
 def ingest_packed(uri: str, groups: Iterable[RowGroup], config: DatasetConfig) -> Iterator[Row]:
-    """The rows of some row groups of packs."""
+    """The rows of some row groups of packs, tables.INGESTED."""
+    columns = ["relative_path", *(["content"] if config.palette.needs_histograms else [])]
     for group in groups:
-        rows = read_row_group(uri, group.pack, group.number, "relative_path", "content")
-        for row, (path, content) in enumerate(zip(rows["relative_path"], rows["content"], strict=True)):
-            where = {"content": None, "pack": group.pack, "row_group": group.number, "row": row}
-            yield ingest_content(path.as_py(), content.as_py() or b"", config) | where
+        rows = read_row_group(uri, group.pack, group.number, *columns)
+        for number in range(group.rows):
+            where = {"content": None, "pack": group.pack, "row_group": group.number, "row": number}
+            path = rows["relative_path"][number].as_py()
+            if config.palette.needs_histograms:
+                yield ingest_content(path, rows["content"][number].as_py() or b"", config) | where
+            else:
+                yield {"relative_path": path} | where
 
 
 def ingest_files(uri: str, files: Iterable[File], config: DatasetConfig) -> Iterator[Row]:

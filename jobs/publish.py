@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from catalogue import Catalogue
 from lake import GateError, Run, read_facts, run_stage, stage_facts
-from landed import WHERE, Landed, landing
+from landed import FOUND, WHERE, Landed, landing, sources
 from parts import (
     Row,
     beside,
@@ -67,7 +67,7 @@ _PACKED: Final = pa.schema([("relative_path", pa.string()), ("published_path", p
 _SMALL_INGESTED: Final = [name for name in INGESTED.names if name not in (*WHERE[2:], "colors", "counts")]
 _SMALL: Final = {
     "select_k": ("relative_path", "reason", "curve", "k_by_rule", "flat_colors", "rules_disagree"),
-    "quantize": ("relative_path", "width", "height", "palette", "cluster_sizes"),
+    "quantize": ("relative_path", *FOUND, "outcome", "width", "height", "palette", "cluster_sizes"),
     "compress": [name for name in COMPRESSED.names if name != "encoded"],
 }
 
@@ -118,17 +118,21 @@ def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterato
     images = list(read_part(part_path(stages, "ingest", part), *_SMALL_INGESTED))
     told = [beside(images, read_part(part_path(stages, stage, part), *columns)) for stage, columns in _SMALL.items()]
     for (image, selected), (_, quantized), (_, compressed) in zip(*told, strict=True):
-        choice, palette, end = selected or {}, quantized or {}, compressed or {}
+        palette, end = quantized or {}, compressed or {}
+        # What turned out not to be an image got no k.
+        choice = {} if palette.get("outcome") else selected or {}
         outcome = Outcome(image["outcome"] or end.get("outcome") or str(given_up))
-        published_size = end["encoded_size_bytes"] if outcome.is_new_file else image["size_bytes"]
+        found = {name: (quantized or image)[name] for name in FOUND}
+        published_size = end["encoded_size_bytes"] if outcome.is_new_file else found["size_bytes"]
         is_palette = end.get("k") is not None  # a lossy file has none
         yield (
             image
             | choice
             | end
+            | found
             | {
-                "source_size_bytes": image["size_bytes"],
-                "source_sha256": image["sha256"],
+                "source_size_bytes": found["size_bytes"] or 0,
+                "source_sha256": found["sha256"],
                 "width": palette.get("width") or image["width"],
                 "height": palette.get("height") or image["height"],
                 "outcome": str(outcome),
@@ -199,9 +203,9 @@ def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: 
             of_part = group.filter(pc.equal(group["part"], part))
             names = dict(zip(of_part["relative_path"].to_pylist(), of_part["published_path"].to_pylist(), strict=True))
             some_kept = bool(pc.any(pc.is_in(of_part["outcome"], pa.array(_KEPT))).as_py())
-            sources = read_part(part_path(stages, "ingest", part), *(WHERE if some_kept else WHERE[:1]))
+            landed_here = sources(part, stages) if some_kept else read_part(part_path(stages, "ingest", part), WHERE[0])
             encoded = read_part(part_path(stages, "compress", part), "relative_path", "encoded")
-            for source, end in beside(sources, encoded):
+            for source, end in beside(landed_here, encoded):
                 path = source["relative_path"]
                 if path in names:
                     content = (end and end["encoded"]) or landed.content(source)
@@ -319,8 +323,11 @@ def examples(run: Run, catalogue: Catalogue, ended: pa.Table) -> list[report.Exa
     landed = Landed(landing(run))
     made = []
     for path, why in report.pick_examples(ended):
+        source = row(path, "ingest", *WHERE)
+        if source["sha256"] is None:
+            source |= row(path, "quantize", "sha256")
         try:
-            before = landed.content(row(path, "ingest", *WHERE))
+            before = landed.content(source)
         except Undecodable:
             continue  # its pack went away since it was quantized: there is nothing to show it beside
         made.append(report.Example(path, why, before, row(path, "compress", "encoded")["encoded"]))

@@ -6,20 +6,21 @@ pyspark.ml's KMeans clusters each group's pooled histogram, weighted, and its im
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from lake import Run, read, run_stage
-from landed import WHERE, Landed, landing
+from landed import FOUND, WHERE, Landed, landing
 from palette_pool import group_name
 from parts import Row, beside, part_numbers, part_path, read_part, write_table
 from pyspark import SparkContext
 
 from chromapress.choice import Verdict
 from chromapress.config import DatasetConfig, Limits
-from chromapress.decode import Undecodable, decode
+from chromapress.decode import Undecodable, check_size, decode
 from chromapress.histogram import Histogram
 from chromapress.paths import RunPaths
 from chromapress.press import under_floor
@@ -29,12 +30,12 @@ from chromapress.tables import INGESTED, QUANTIZED, SELECTED
 
 def to_quantize(part: int, paths: RunPaths, config: DatasetConfig) -> Iterator[Row]:
     """The images of a part that get a palette, as ingested and selected."""
-    images = read_part(part_path(paths, "ingest", part), *WHERE, "size_bytes")
+    images = read_part(part_path(paths, "ingest", part), *{*WHERE, *FOUND})
     selected = read_part(part_path(paths, "select_k", part), "relative_path", "verdict", "k", "centres", "reason")
     given_up = under_floor(config) is not None
     for image, choice in beside(images, selected):
         if choice is not None and not (given_up and choice["verdict"] == Verdict.UNREACHABLE):
-            yield image | choice | {"source_size_bytes": image["size_bytes"]}
+            yield image | choice
 
 
 def quantize_all(
@@ -42,23 +43,26 @@ def quantize_all(
 ) -> Iterator[Row]:
     """The images as tables.QUANTIZED."""
     for image in images:
+        row = {name: image[name] for name in ("relative_path", *FOUND)}
         try:
-            pixels = decode(landed.content(image), limits).pixels
+            content = landed.content(image)
+            if row["sha256"] is None:
+                row["size_bytes"] = len(content)
+                check_size(len(content), limits)
+                row["sha256"] = hashlib.sha256(content).hexdigest()
+            decoded = decode(content, limits)
         except Undecodable as told:
-            # Ingest may have read its head only; and what has landed can be changed.
-            row = {name: image[name] for name in ("relative_path", "source_size_bytes")}
+            # Ingest may have read its head only, or nothing; and what has landed can be changed.
             yield row | {"outcome": str(told.outcome), "reason": str(told)}
         else:
-            yield quantized_row(image, quantize_one(image, pixels))
+            row |= {"format": decoded.format, "mode": decoded.mode, "reason": image["reason"]}
+            yield row | quantized_row(quantize_one(image, decoded.pixels))
 
 
-def quantized_row(image: Row, quantized: Quantized) -> Row:
-    """A quantized image as a row of tables.QUANTIZED."""
+def quantized_row(quantized: Quantized) -> Row:
+    """What an image was quantized to, for a row of tables.QUANTIZED."""
     height, width = quantized.indices.shape
     return {
-        "relative_path": image["relative_path"],
-        "source_size_bytes": image["source_size_bytes"],
-        "reason": image["reason"],
         "k": quantized.k,
         "palette": quantized.palette.tobytes(),
         "indices": quantized.indices.tobytes(),

@@ -26,18 +26,23 @@ _MEASURED: Final = (
     pa.field("delta_e", pa.float64()),
 )
 
+# What a file is: found out by ingest, or by quantize, where ingest does not read it.
+_FILE: Final = (
+    pa.field("size_bytes", pa.int64()),
+    pa.field("sha256", pa.string()),  # of the content; null where it was not read
+    pa.field("format", pa.string()),
+    pa.field("mode", pa.string()),
+)
+
 # One row for each landed file. `outcome` is null for what is to be quantized.
 INGESTED: Final = pa.schema(
     [
         pa.field("relative_path", pa.string()),  # below the landing partition
-        pa.field("size_bytes", pa.int64()),
-        pa.field("sha256", pa.string()),  # of the content; null where it was not read
+        *_FILE,
         pa.field("content", pa.binary()),  # the file, byte for byte; null where rejected or in a pack
         pa.field("pack", pa.string()),  # the pack that holds it, below the landing partition; null for a file
         pa.field("row_group", pa.int32()),  # of the pack
         pa.field("row", pa.int32()),  # of the row group
-        pa.field("format", pa.string()),
-        pa.field("mode", pa.string()),
         pa.field("width", pa.int32()),  # upright; where there is no histogram, as stored
         pa.field("height", pa.int32()),
         pa.field("colors", pa.binary()),  # uint8 [n, 4], see the engine's contract; null where none is needed
@@ -67,7 +72,7 @@ SELECTED: Final = pa.schema(
 QUANTIZED: Final = pa.schema(
     [
         pa.field("relative_path", pa.string()),
-        pa.field("source_size_bytes", pa.int64()),
+        *_FILE,
         pa.field("outcome", pa.string()),
         pa.field("reason", pa.string()),  # of the outcome, or as selected
         pa.field("k", pa.int32()),
@@ -109,7 +114,7 @@ MANIFEST: Final = pa.schema(
         pa.field("mode", pa.string()),
         pa.field("width", pa.int32()),
         pa.field("height", pa.int32()),
-        pa.field("source_size_bytes", pa.int64()),
+        pa.field("source_size_bytes", pa.int64()),  # 0 of what was gone before it was read
         pa.field("source_sha256", pa.string()),
         pa.field("published_size_bytes", pa.int64()),
         pa.field("codec", pa.string()),  # of the best new file, also where the source was kept for it

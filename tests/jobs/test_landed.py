@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from chromapress import publication
 from chromapress.config import parse
 from chromapress.storage import hdfs
-from tests.jobs.test_packs import FILES, LIMITS, pack, rows_of
+from tests.jobs.test_packs import FILES, FIXED, LIMITS, pack, rows_of
 
 if TYPE_CHECKING:
     from lake import Run
@@ -48,11 +49,29 @@ def test_images_whose_pack_changes_after_ingest_are_rejected_and_the_others_go_o
     assert told == {"photos/1.png": "published", "photos/2.png": "published"}
 
 
+def test_a_file_that_changes_before_it_is_read_is_what_has_landed(press_partition: Callable[..., Any]) -> None:
+    path, before = next(iter(PHOTOS.items()))
+    after = FILES["icon.png"]
+
+    def change(run: Run) -> None:
+        run.store.write(f"{run.partition.landing}/one.parquet", pack(rows_of({path: after})))
+
+    config = parse({"source": {"layout": "parquet"}, **FIXED}, "test")
+    run = press_partition("/later", "run", {"one.parquet": pack(rows_of({path: before}))}, config, change)
+    manifest = publication.current(hdfs(), run.partition).manifest(["source_sha256", "source_size_bytes", "format"])
+    assert manifest.to_pylist() == [
+        {"source_sha256": hashlib.sha256(after).hexdigest(), "source_size_bytes": len(after), "format": "PNG"}
+    ]
+
+
+@pytest.mark.parametrize("rule", [{}, FIXED])
 @pytest.mark.parametrize("layout", ["files", "parquet"])
-def test_what_is_kept_is_published_from_where_it_landed(press_partition: Callable[..., Any], layout: str) -> None:
+def test_what_is_kept_is_published_from_where_it_landed(
+    press_partition: Callable[..., Any], layout: str, rule: dict[str, Any]
+) -> None:
     landed = PHOTOS if layout == "files" else {"a.parquet": pack(rows_of(PHOTOS))}
-    config = parse({"source": {"layout": layout}, "compression": {"min_saving_percent": 99.9}, **LIMITS}, "test")
-    run = press_partition(f"/kept-{layout}", "run", landed, config)
+    keys = {"source": {"layout": layout}, "compression": {"min_saving_percent": 99.9}, **rule, **LIMITS}
+    run = press_partition(f"/kept-{layout}-{len(rule)}", "run", landed, parse(keys, "test"))
     made = publication.current(hdfs(), run.partition)
     rows = made.manifest(["relative_path", "published_path", "outcome"]).to_pylist()
     assert {row["outcome"] for row in rows} == {"kept_larger"}

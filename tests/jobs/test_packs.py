@@ -31,6 +31,7 @@ FILES = {
     "empty.png": b"",
 }
 LIMITS = {"limits": {"max_rejected_percent": 50}}
+FIXED: dict[str, Any] = {"palette": {"rule": "fixed", "k": 8, "candidates": []}}
 
 
 def pack(rows: list[dict[str, Any]], schema: pa.Schema | None = None, row_group: int = 3) -> bytes:
@@ -49,13 +50,15 @@ def published(store: Hdfs, made: publication.Publication) -> dict[str, bytes]:
     return {path: store.read(f"{made.paths.images}/{path}") for path in paths}
 
 
-def test_packed_images_end_as_files_do(press_partition: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("keys", [{}, FIXED, FIXED | {"compression": {"codec": "auto", "min_saving_percent": 60}}])
+def test_packed_images_end_as_files_do(press_partition: Callable[..., Any], keys: dict[str, Any]) -> None:
     half = dict(list(FILES.items())[:3])
     rest = dict(list(FILES.items())[3:])
     packs = {"part-0.parquet": pack(rows_of(half)), "more/part-1.parquet": pack(rows_of(rest))}
-    config = {"source": {"layout": "parquet"}, **LIMITS}
-    packed = press_partition("/packed", "run", packs, parse(config, "test"))
-    plain = press_partition("/plain", "run", FILES, parse(LIMITS, "test"))
+    config = {"source": {"layout": "parquet"}, **keys, **LIMITS}
+    root = f"-{len(str(keys))}"
+    packed = press_partition(f"/packed{root}", "run", packs, parse(config, "test"))
+    plain = press_partition(f"/plain{root}", "run", FILES, parse(keys | LIMITS, "test"))
     store = hdfs()
     ends = [publication.current(store, run.partition) for run in (packed, plain)]
     assert ends[0].manifest().equals(ends[1].manifest())
