@@ -1,5 +1,7 @@
 """The five stages as they run at night, beside loops around pngquant and around the engine on the same files.
 
+The loop around the engine runs on local files, and with packs from HDFS to HDFS.
+
 Time is start-up (of a handful of images) and a slope: seconds for each image more. An HDFS of its own is started for
 it, and ended; the stages are spark-submits as Airflow starts them, on local[2] or another master.
 
@@ -20,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,6 +48,8 @@ PROJECT: Final = Path(__file__).parents[1]
 PARTITION: Final = "dt=2026-01-01"
 PROCESSES: Final = 2
 PACKED: Final = 200  # images of a pack, some 128 MB
+ROW_GROUP: Final = 16
+PACK: Final = pa.schema([("relative_path", pa.string()), ("content", pa.binary())])
 SAMPLE_S: Final = 0.2
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -182,11 +186,16 @@ def land(files: list[Path], directory: str, config: DatasetConfig) -> None:
         with ThreadPoolExecutor(8) as writers:
             list(writers.map(lambda path: store.write(f"{directory}/{path.name}", path.read_bytes()), files))
         return
-    schema = pa.schema([("relative_path", pa.string()), ("content", pa.binary())])
     for first in range(0, len(files), PACKED):
-        rows = [{"relative_path": path.name, "content": path.read_bytes()} for path in files[first : first + PACKED]]
-        with store.writer(f"{directory}/{first:06}.parquet") as sink:
-            pq.write_table(pa.Table.from_pylist(rows, schema), sink, compression="none", row_group_size=16)
+        some = files[first : first + PACKED]
+        write_pack(f"{directory}/{first:06}.parquet", [(path.name, path.read_bytes()) for path in some])
+
+
+def write_pack(path: str, images: list[tuple[str, bytes]]) -> None:
+    """A pack of (relative path, content)."""
+    rows = [{"relative_path": name, "content": content} for name, content in images]
+    with store_of().writer(path) as sink:
+        pq.write_table(pa.Table.from_pylist(rows, PACK), sink, compression="none", row_group_size=ROW_GROUP)
 
 
 def stages(
@@ -269,15 +278,44 @@ def _press(task: tuple[Path, str]) -> int:
     return len(pressed.content or b"")
 
 
+def _press_packed(task: tuple[str, int, str, str]) -> int:
+    pack, number, target, text = task
+    config = parse(json.loads(text), "bench")
+    with store_of().reader(pack) as stream, pq.ParquetFile(stream) as file:
+        rows = file.read_row_group(number).to_pylist()
+    made = [(row["relative_path"], press(row["content"], config).content or b"") for row in rows]
+    write_pack(f"{target}/{Path(pack).stem}-{number}.parquet", made)
+    return sum(len(content) for _, content in made)
+
+
 def engine_loop(way: str, files: list[Path], config: dict[str, Any]) -> Measure:
     """Two processes that do the same arithmetic with nothing around it."""
     text = json.dumps(config)
+    return looped(f"loop around {way}", len(files), _press, [(path, text) for path in files], 4)
+
+
+def hdfs_loop(way: str, files: list[Path], config: dict[str, Any]) -> Measure:
+    """The same from packs in HDFS to packs in HDFS, with no stages: what a store takes, whatever uses it."""
+    base = f"{DEFAULT_ROOT}/loop-{len(files)}"
+    land(files, f"{base}/landing", parse(config, way))
+    tasks = [
+        (f"{base}/landing/{pack:06}.parquet", group, f"{base}/made", json.dumps(config))
+        for pack in range(0, len(files), PACKED)
+        for group in range(-(-min(PACKED, len(files) - pack) // ROW_GROUP))
+    ]
+    measure = looped(f"HDFS loop around {way}", len(files), _press_packed, tasks, 1)
+    store_of().delete(base)
+    return measure
+
+
+def looped(name: str, images: int, work: Callable[[Any], int], tasks: list[Any], chunk: int) -> Measure:
+    """What two processes take that each do a task after the other; a task's value is the bytes that it made."""
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        pool.map(_press, [(path, text) for path in files[:4]], 1)  # imports
+        pool.map(work, tasks[:4], 1)  # imports
         before, start = _children_cpu(pool), time.perf_counter()
-        sizes = pool.map(_press, [(path, text) for path in files], 4)
+        sizes = pool.map(work, tasks, chunk)
         wall, cpu = time.perf_counter() - start, _children_cpu(pool) - before
-    return Measure(f"loop around {way}", len(files), "all", wall, cpu, bytes_out=sum(sizes))
+    return Measure(name, images, "all", wall, cpu, bytes_out=sum(sizes))
 
 
 def _children_cpu(pool: Any) -> float:
@@ -346,8 +384,10 @@ def main() -> None:
                 for way in args.ways:
                     for measure in stages(home, way, some, CONFIGS[way], args.master, log):
                         tell(measure)
-                    if args.loops and way != PACKS:  # the same arithmetic as with files
-                        tell(engine_loop(way, some, CONFIGS[way]))
+                    if args.loops:
+                        # With packs, the arithmetic is the same as with files.
+                        loop = hdfs_loop if way == PACKS else engine_loop
+                        tell(loop(way, some, CONFIGS[way]))
                 if args.loops:
                     tell(pngquant_loop(some, log))
         finally:
