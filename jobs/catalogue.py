@@ -6,7 +6,6 @@ told of each is put away and found again.
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -14,8 +13,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from chromapress import naming
-from chromapress.outcome import Outcome
-from chromapress.run_summary import NEW_FILES
+from chromapress.outcome import NEW_FILES, Outcome
 
 # Texts are ordered by the bytes of their UTF-8.
 _TABLES: Final = """
@@ -43,7 +41,7 @@ class Catalogue:
         for number, image in enumerate(images):
             self._base.execute(_IMAGE, {"number": number, **image})
             self._base.execute("INSERT INTO manifest VALUES (?, ?)", (number, image["told"]))
-        self._base.create_function("family", 1, _family, deterministic=True)
+        self._base.create_function("family", 1, naming.family, deterministic=True)
         self._name()
 
     def close(self) -> None:
@@ -91,8 +89,3 @@ class Catalogue:
         """The part of one image."""
         (part,) = self._base.execute("SELECT part FROM image WHERE relative_path = ?", (relative_path,)).fetchone()
         return int(part)
-
-
-def _family(relative_path: str) -> str:
-    match = re.match(naming.GROUP, relative_path)
-    return match[0] if match else ""

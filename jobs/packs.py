@@ -16,14 +16,13 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 from lake import GateError
-from parts import waiting
+from parts import TASKS_PER_CORE, waiting
 from pyspark import SparkContext
 
 from chromapress.storage import File, open_source
 
 _COLUMNS: Final = {"relative_path": pa.string(), "content": pa.binary()}
 _READERS: Final = 16
-_TASKS_PER_CORE: Final = 2
 # Below a directory, without detours, and of letters that HDFS takes.
 SAFE_PATH: Final = re.compile(r"(?:(?!\.{1,2}(?:/|$))[^/:\x00-\x1f]+/)*(?!\.{1,2}$)[^/:\x00-\x1f]+")
 
@@ -81,7 +80,7 @@ def check_paths(context: SparkContext, uri: str, groups: Sequence[RowGroup]) -> 
         return times > 1 or not SAFE_PATH.fullmatch(path or "")
 
     # Few, since each hands something to each.
-    tasks = min(len(groups), _TASKS_PER_CORE * context.defaultParallelism)
+    tasks = min(len(groups), TASKS_PER_CORE * context.defaultParallelism)
     counted = context.parallelize(groups, tasks).flatMap(paths).reduceByKey(add)
     for path, times in counted.filter(is_wrong).takeOrdered(1, key=lambda one: one[0] or ""):
         if SAFE_PATH.fullmatch(path or ""):

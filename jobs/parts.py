@@ -35,7 +35,7 @@ _COMPRESSED: Final = ("colors", "counts", "indices")
 # Spark takes no file for a table's whose name begins so.
 _UNFINISHED: Final = "_"
 _PARTS_PER_TASK: Final = 8
-_TASKS_PER_CORE: Final = 2
+TASKS_PER_CORE: Final = 2
 # Options of glibc's malloc.h. In bytes: blocks up to the first come from a heap, which keeps the second where it is
 # free, and grows by the third. And one heap for all threads, since only the first keeps what is free.
 _MMAP_THRESHOLD: Final = (-3, 32 << 20)
@@ -121,7 +121,7 @@ def in_shares(work: Sequence[Work], cores: int) -> list[Sequence[Work]]:
     shares: list[Sequence[Work]] = []
     first = 0
     while first < len(work):
-        size = min(_PARTS_PER_TASK, -(-(len(work) - first) // (_TASKS_PER_CORE * cores)))
+        size = min(_PARTS_PER_TASK, -(-(len(work) - first) // (TASKS_PER_CORE * cores)))
         shares.append(work[first : first + size])
         first += size
     return shares

@@ -44,12 +44,12 @@ from pyspark import SparkContext, SparkFiles
 
 from chromapress import engine, paths, report
 from chromapress.decode import Undecodable
-from chromapress.outcome import Outcome
+from chromapress.outcome import KEPT, Outcome
 from chromapress.paths import STAGES, DatasetPaths, RunPaths, VersionPaths
 from chromapress.press import under_floor
 from chromapress.run_summary import summary
 from chromapress.storage import hdfs
-from chromapress.tables import COMPRESSED, INGESTED, MANIFEST
+from chromapress.tables import COMPRESSED, ENDED, INGESTED, MANIFEST, NAMED, PACKED
 
 T = TypeVar("T")
 
@@ -62,7 +62,6 @@ _ROW_GROUP: Final = 1024
 # Row groups of a part that are read at once: some hundred rows of some kilobytes.
 _READ_AT_ONCE: Final = 4
 
-_PACKED: Final = pa.schema([("relative_path", pa.string()), ("published_path", pa.string()), ("content", pa.binary())])
 # What the manifest needs of each stage: everything but pixels and files.
 _SMALL_INGESTED: Final = [name for name in INGESTED.names if name not in (*WHERE[2:], "colors", "counts")]
 _SMALL: Final = {
@@ -73,32 +72,11 @@ _SMALL: Final = {
 
 # What the manifest tells of an image, however others are called: pickled in `told`, which nobody reads on the way.
 _TOLD: Final = [name for name in MANIFEST.names if name not in ("published_path", "pack")]
-_ENDED: Final = pa.schema(
-    [
-        pa.field("relative_path", pa.string()),
-        pa.field("outcome", pa.string()),
-        pa.field("codec", pa.string()),
-        pa.field("published_size_bytes", pa.int64()),
-        pa.field("part", pa.int32()),
-        pa.field("told", pa.binary()),
-    ]
-)
-# What is to be published, and where it is in the stages' tables.
-_NAMED: Final = pa.schema(
-    [
-        pa.field("part", pa.int32()),
-        pa.field("pack", pa.int32()),
-        pa.field("relative_path", pa.string()),
-        pa.field("published_path", pa.string()),
-        pa.field("outcome", pa.string()),
-    ]
-)
 _DIGESTED: Final = ["relative_path", "source_size_bytes", "source_sha256", "pack"]
-_KEPT: Final = [str(one) for one in Outcome if one.is_kept]
 
 
 def write_ended(context: SparkContext, run: Run) -> None:
-    """Leave what all stages tell of each image, in the order of their parts: _ENDED."""
+    """Leave what all stages tell of each image, in the order of their parts: ENDED."""
     stages, given_up, parts = run.paths, under_floor(run.config), part_numbers(run)
     some = in_shares(parts, context.defaultParallelism)
 
@@ -107,7 +85,7 @@ def write_ended(context: SparkContext, run: Run) -> None:
             for row in ended_rows(part, stages, given_up):
                 yield row | {"part": part, "told": pickle.dumps([row.get(name) for name in _TOLD])}
 
-    write_table(context, run, "publish", _ENDED, some, rows)
+    write_table(context, run, "publish", ENDED, some, rows)
 
 
 def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterator[Row]:
@@ -158,7 +136,7 @@ def read_ended(run: Run) -> Iterator[Row]:
 def grouped(images: Iterable[Row], layout: str) -> Iterator[Row]:
     """With `pack`, and with `group`: what is of one is written by one task.
 
-    A pack is made of neighbours as they landed, a group of files of the parts that one file of _ENDED is of.
+    A pack is made of neighbours as they landed, a group of files of the parts that one file of ENDED is of.
     """
     so_far = 0
     for image in images:
@@ -197,12 +175,12 @@ def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: 
     groups = write_named(run, catalogue, named)
 
     def contents(group: pa.Table) -> Iterator[Row]:
-        """The group's images as they landed: _PACKED."""
+        """The group's images as they landed: PACKED."""
         landed = Landed(uri)
         for part in sorted(set(group["part"].to_pylist())):
             of_part = group.filter(pc.equal(group["part"], part))
             names = dict(zip(of_part["relative_path"].to_pylist(), of_part["published_path"].to_pylist(), strict=True))
-            some_kept = bool(pc.any(pc.is_in(of_part["outcome"], pa.array(_KEPT))).as_py())
+            some_kept = bool(pc.any(pc.is_in(of_part["outcome"], pa.array(KEPT))).as_py())
             landed_here = sources(part, stages) if some_kept else read_part(part_path(stages, "ingest", part), WHERE[0])
             encoded = read_part(part_path(stages, "compress", part), "relative_path", "encoded")
             for source, end in beside(landed_here, encoded):
@@ -215,7 +193,7 @@ def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: 
         # Writing a small file is mostly waiting: many wait at once.
         with ThreadPoolExecutor(_WRITERS) as writers:
             before: list[Future[None]] = []
-            for batch in in_batches(contents(group), _PACKED):
+            for batch in in_batches(contents(group), PACKED):
                 rows = batch.to_pylist()
                 these = [
                     writers.submit(hdfs().write, f"{images}/{row['published_path']}", row["content"]) for row in rows
@@ -228,7 +206,7 @@ def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: 
 
     def write_pack(group: pa.Table) -> None:
         number = group["pack"][0].as_py()
-        write_part(f"{images}/part-{number:05}.parquet", _PACKED, lambda: contents(group), nullcontext())
+        write_part(f"{images}/part-{number:05}.parquet", PACKED, lambda: contents(group), nullcontext())
 
     write = write_files if run.config.publish.layout == "files" else write_pack
 
@@ -243,17 +221,17 @@ def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: 
 
 
 def write_named(run: Run, catalogue: Catalogue, path: str) -> list[range]:
-    """What is published, group by group, in one file: _NAMED. Returns the row groups of each."""
+    """What is published, group by group, in one file: NAMED. Returns the row groups of each."""
     groups: list[range] = []
 
     def write_to(sink: io.RawIOBase) -> None:
         groups.clear()
         number = 0
-        with pq.ParquetWriter(sink, _NAMED) as writer:
+        with pq.ParquetWriter(sink, NAMED) as writer:
             for group in catalogue.by_group():
                 first = number
                 for rows in in_lists(group, _ROW_GROUP):
-                    writer.write_table(pa.Table.from_pylist(rows, _NAMED))
+                    writer.write_table(pa.Table.from_pylist(rows, NAMED))
                     number += 1
                 groups.append(range(first, number))
 

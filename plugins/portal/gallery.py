@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from chromapress.outcome import Outcome
+from chromapress.outcome import NEW_FILES
 
 # What of the manifest is kept in memory: about 0.2 kB for each image.
 COLUMNS: Final = [
@@ -26,7 +26,6 @@ Sort = Literal["path", "saving", "psnr", "size", "k"]
 Order = Literal["asc", "desc"]
 # Searches whose answer is remembered: people turn pages.
 _MASKS: Final = 8
-_NEW: Final = [outcome.value for outcome in Outcome if outcome.is_new_file]
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Gallery:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return 1 - published / source
         values = _floats(self._rows["psnr_db" if sort == "psnr" else "k"])
-        is_new = pc.is_in(self._rows["outcome"], pa.array(_NEW)).to_numpy()
+        is_new = pc.is_in(self._rows["outcome"], pa.array(NEW_FILES)).to_numpy()
         return np.where(is_new, values, np.nan)
 
     def _chosen(self, outcome: str, search: str) -> NDArray[np.bool_] | None:
@@ -118,7 +117,7 @@ class Gallery:
 
 def image(row: dict[str, Any]) -> dict[str, Any]:
     """A manifest's row in the API's words. Quality and colours are those of a new file: a kept source has its own."""
-    is_new = row["outcome"] in _NEW
+    is_new = row["outcome"] in NEW_FILES
     source, published = row["source_size_bytes"], row["published_size_bytes"]
     of_new = {key: row[key] if is_new else None for key in ("k", "codec", "ssim", "delta_e")}
     psnr = row["psnr_db"]

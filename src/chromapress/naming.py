@@ -1,17 +1,23 @@
 """What published files are called: the source's name, with the suffix of a new file's codec; names that meet all stay.
 
 As PNG, a.jpg becomes a.png, unless there is an a.png: then a.jpg.png. Names can only meet within one directory and up
-to their first dot, so that each such group can be named by itself, wherever it is.
+to their first dot, so that each such family can be named by itself, wherever it is.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import chain, count
 from typing import Final
 
-# The names that can meet have this beginning in common (a regular expression).
-GROUP: Final = r"(?s)^(?:.*/)?[^/][^./]*"
+_FAMILY: Final = re.compile(r"(?s)^(?:.*/)?[^/][^./]*")
+
+
+def family(relative_path: str) -> str:
+    """The beginning that names which can meet have in common."""
+    match = _FAMILY.match(relative_path)
+    return match[0] if match else relative_path
 
 
 def suffix(codec: str) -> str:
@@ -20,7 +26,7 @@ def suffix(codec: str) -> str:
 
 
 def published_paths(sources: Sequence[tuple[str, str | None]]) -> dict[str, str]:
-    """The published path of each source, given as (relative path, the new file's codec or None), of one or more groups.
+    """The published path of each source, given as (relative path, new file's codec or None), of one or more families.
 
     Kept sources and new files with their source's suffix have their own names; the others, in the order of their names,
     the first that is free.

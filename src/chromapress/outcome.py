@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Outcome(StrEnum):
@@ -23,3 +24,8 @@ class Outcome(StrEnum):
     def is_kept(self) -> bool:
         """Whether what is published is the source, byte for byte."""
         return self.value.startswith("kept_")
+
+
+# As tables have them.
+NEW_FILES: Final = tuple(outcome.value for outcome in Outcome if outcome.is_new_file)
+KEPT: Final = tuple(outcome.value for outcome in Outcome if outcome.is_kept)

@@ -27,8 +27,8 @@ from chromapress import plots
 from chromapress.config import Limits
 from chromapress.decode import decode
 from chromapress.histogram import premultiplied
-from chromapress.outcome import Outcome
-from chromapress.run_summary import NEW_FILES, outcomes, saved_percent
+from chromapress.outcome import KEPT, NEW_FILES, Outcome
+from chromapress.run_summary import outcomes, saved_percent
 
 # The file stays below about 10 MB: 6 examples, two views of each twice, and lossless WebP of 400x400 RGB noise, which
 # no codec makes smaller, is 0.5 MB, a third more in base64.
@@ -66,7 +66,6 @@ _MAX_CURVES: Final = 4_000
 
 _MAX_LISTED: Final = 200
 _REJECTED: Final = [Outcome.REJECTED.value]
-_KEPT: Final = [outcome.value for outcome in Outcome if outcome.is_kept]
 # Rows that are Python objects at a time.
 _ROWS_AT_ONCE: Final = 1024
 _MAX_CLUSTERS_OPEN: Final = 16
@@ -144,7 +143,7 @@ def read_rows(manifest: pq.ParquetFile) -> pa.Table:
     of_all = manifest.read(_OF_ALL, use_threads=False)
     places = np.arange(of_all.num_rows)
     examples = np.isin(places, [place for place, _ in _pick(of_all)])
-    rejected, kept = (np.asarray(pc.is_in(of_all["outcome"], pa.array(which))) for which in (_REJECTED, _KEPT))
+    rejected, kept = (np.asarray(pc.is_in(of_all["outcome"], pa.array(which))) for which in (_REJECTED, KEPT))
     listed = np.isin(places, [*np.flatnonzero(rejected)[:_MAX_LISTED], *np.flatnonzero(kept)[:_MAX_LISTED]])
     shown = {
         "relative_path": examples | listed,
@@ -502,7 +501,7 @@ def _not_new(manifest: pa.Table) -> str:
     text = ""
     for heading, which in (
         ("Rejected", _REJECTED),
-        ("Kept as they are", _KEPT),
+        ("Kept as they are", KEPT),
     ):
         found = manifest.filter(pc.is_in(manifest["outcome"], pa.array(which)))
         if not found.num_rows:

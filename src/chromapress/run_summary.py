@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chromapress.outcome import Outcome
+from chromapress.outcome import NEW_FILES, Outcome
 
-NEW_FILES = tuple(outcome.value for outcome in Outcome if outcome.is_new_file)
 _SUMMED: Final = [
     "outcome",
     "source_size_bytes",

@@ -132,3 +132,35 @@ MANIFEST: Final = pa.schema(
         pa.field("rules_disagree", pa.bool_()),
     ]
 )
+
+# What publish leaves of each landed file for as long as it works, in the order of the parts.
+ENDED: Final = pa.schema(
+    [
+        pa.field("relative_path", pa.string()),
+        pa.field("outcome", pa.string()),
+        pa.field("codec", pa.string()),
+        pa.field("published_size_bytes", pa.int64()),
+        pa.field("part", pa.int32()),  # of the stages' tables
+        pa.field("told", pa.binary()),  # what MANIFEST has of it, pickled: nobody reads it on the way
+    ]
+)
+
+# One row for each image that is to be published, and where it is in the stages' tables.
+NAMED: Final = pa.schema(
+    [
+        pa.field("part", pa.int32()),
+        pa.field("pack", pa.int32()),
+        pa.field("relative_path", pa.string()),
+        pa.field("published_path", pa.string()),
+        pa.field("outcome", pa.string()),
+    ]
+)
+
+# One row for each image of a published pack.
+PACKED: Final = pa.schema(
+    [
+        pa.field("relative_path", pa.string()),
+        pa.field("published_path", pa.string()),
+        pa.field("content", pa.binary()),
+    ]
+)

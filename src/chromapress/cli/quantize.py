@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -298,7 +297,7 @@ def _pressed(
             shutil.copyfile(source / path, aside / str(number))
         return _Result.of(path, pressed)
 
-    groups = [_group(path) for path in paths]
+    groups = [naming.family(path) for path in paths]
     left = Counter(groups)
     done: defaultdict[str, dict[int, _Result]] = defaultdict(dict)
     with ThreadPoolExecutor(jobs) as pool:
@@ -314,11 +313,6 @@ def _pressed(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _group(path: str) -> str:
-    match = re.match(naming.GROUP, path)
-    return match.group() if match else path
 
 
 def _named(results: dict[int, _Result], target: Path, aside: Path) -> Iterator[tuple[_Result, Path | None]]:
