@@ -71,5 +71,6 @@ def test_children_of_a_crashed_service_end_before_it_is_started_again(home: Home
     while len(family := process.family(crashed.pid)) < 2:
         time.sleep(0.02)
     os.kill(crashed.pid, 9)
+    process.wait_ended([crashed], 10)
     control.up(home, [sleeper()], print)
     assert not [member for member in family if process.alive(member)]
