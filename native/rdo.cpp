@@ -23,23 +23,25 @@ namespace {
 
 // More bits than an entry can save.
 constexpr std::uint16_t kLargestExcess = 12 * kBit;
-// How hard rows that are not filtered, which live on matches, are searched.
-struct Hardness {
-  std::array<std::size_t, 2> looks;  // for near repeats; the second pass begins with what fits together already
-  int parses;                        // from which costs are learned
-};
-// The fewer the colours, the more positions are alike, and the longer good ones are looked for; but of the fewest, two
-// maps are searched, and the encoder takes its time too.
-Hardness hardness_of(std::size_t colors) {
-  return colors <= 16 ? Hardness{{2, 5}, 2} : colors <= 32 ? Hardness{{2, 10}, 4} : Hardness{{2, 4}, 2};
-}
-
 // How a map's rows are written. Where several pixels share a byte, without a filter.
 struct Writing {
   Format format;
   Filtering filtering;
   [[nodiscard]] bool plain() const { return filtering == Filtering::none; }
 };
+
+struct Hardness {
+  std::array<std::size_t, 2> looks;  // for near repeats; the second pass begins with what fits together already
+  int parses;                        // from which costs are learned
+  std::size_t depth;                 // of the search for matches
+};
+
+// Rows that are not filtered live on matches. The fewer the colours, the more positions are alike, and the longer good
+// ones are looked for; but of the fewest, two maps are searched.
+Hardness hardness_of(Writing writing, std::size_t colors) {
+  if (!writing.plain()) return {{}, 1, 12};
+  return colors > 16 && colors <= 32 ? Hardness{{2, 10}, 4, 32} : Hardness{{2, 4}, 2, 12};
+}
 
 std::vector<std::uint8_t> packed_rows(const Shaped& shaped, std::size_t width, Writing writing) {
   return pack(shaped.indices, width, shaped.palette, writing.format);
@@ -124,11 +126,11 @@ void move_centres(const Pixels& pixels, Attempt& attempt) {
 // The rows of a map, band by band, so that memory is bounded and costs are local.
 class Bands {
  public:
-  Bands(std::span<const std::uint8_t> rows, std::size_t stride, bool plain, int parses)
+  Bands(std::span<const std::uint8_t> rows, std::size_t stride, const Hardness& hardness)
       : rows_(rows),
         bytes_(std::max<std::size_t>(1, kBand / stride) * stride),
-        parses_(plain ? parses : 1),
-        finder_(rows, plain ? 32 : 12) {}
+        parses_(hardness.parses),
+        finder_(rows, hardness.depth) {}
 
   /// Learns from the next one what codes cost; false if there is none.
   bool next() {
@@ -183,8 +185,8 @@ struct Searched {
 // Replaces the map by a cheaper one. `unit`: the excess of a squared level. `begin` makes what decides, for rows of so
 // many bytes.
 template <typename Begin>
-Searched search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& activity, double unit, int parses,
-                Begin begin) {
+Searched search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity& activity, double unit,
+                const Hardness& hardness, Begin begin) {
   const std::size_t w = pixels.width, row = row_bytes(w, writing.format), stride = row + 1;
   const std::size_t per_byte = 8 / writing.format.depth;
   // The map before, from which bits' costs and matches are learned, and which is replaced row by row.
@@ -196,7 +198,7 @@ Searched search(const Pixels& pixels, Shaped& shaped, Writing writing, Activity&
   constexpr std::size_t kColumns = decltype(searched)::kColumns;
   std::vector<Choices> choices, in_byte;
   std::vector<float> weights(w);
-  Bands bands(before, stride, writing.plain(), parses);
+  Bands bands(before, stride, hardness);
   double after = 0;
   while (bands.next()) {
     searched.set_costs(bands.costs());
@@ -246,7 +248,6 @@ Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, 
     if (size < least) least = size, attempt.writing.filtering = f;
   }
 
-  const Hardness hardness = hardness_of(palette.size());
   Shaped best;
   double least_cost = std::numeric_limits<double>::infinity();
   const auto consider = [&](const Shaped& map, double bits) {
@@ -254,15 +255,17 @@ Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, 
     if (cost < least_cost) least_cost = cost, best = map;
   };
   // Returns the cost, without the error of the nearest mapping.
-  const auto pass = [&](Attempt& a, std::size_t looks) {
+  const auto pass = [&](Attempt& a, std::size_t number) {
     const Shaped before = a.map;
+    const Hardness hardness = hardness_of(a.writing, palette.size());
     const auto searched = [&](auto begin) {
-      return search(pixels, a.map, a.writing, activity, kBit / lambda, hardness.parses, begin);
+      return search(pixels, a.map, a.writing, activity, kBit / lambda, hardness, begin);
     };
     using Bytes = std::vector<std::uint8_t>;
-    const Searched cost = a.writing.plain()
-                              ? searched([looks](std::size_t row, Bytes& rows) { return PlainRows(row, rows, looks); })
-                              : searched([](std::size_t row, Bytes& rows) { return Trellis(row, rows); });
+    const Searched cost =
+        a.writing.plain()
+            ? searched([&](std::size_t row, Bytes& rows) { return PlainRows(row, rows, hardness.looks[number]); })
+            : searched([](std::size_t row, Bytes& rows) { return Trellis(row, rows); });
     consider(before, cost.bits_before);
     move_centres(pixels, a);
     return cost.after;
@@ -277,12 +280,12 @@ Shaped map_rate_distortion(const Pixels& pixels, std::span<const Rgba> palette, 
   double cost = std::numeric_limits<double>::infinity();
   for (Attempt& a : attempts) {
     if (a.writing.plain()) reorder(a, plain_order(a.map, pixels.width));
-    const double own = pass(a, hardness.looks[0]);
+    const double own = pass(a, 0);
     if (own < cost) cost = own, attempt = a;
   }
-  pass(attempt, hardness.looks[1]);
+  pass(attempt, 1);
   const std::vector<std::uint8_t> rows = filtered_rows(attempt.map, pixels.width, attempt.writing);
-  Bands bands(rows, row_bytes(pixels.width, attempt.writing.format) + 1, attempt.writing.plain(), hardness.parses);
+  Bands bands(rows, row_bytes(pixels.width, attempt.writing.format) + 1, hardness_of(attempt.writing, palette.size()));
   while (bands.next()) {
   }
   consider(attempt.map, bands.bits());
