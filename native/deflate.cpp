@@ -13,20 +13,29 @@
 namespace chromapress {
 namespace {
 
-// Each stretch is parsed with the costs that the ones before it suggest; the first one twice.
+// Each stretch is parsed with the costs that the ones before it suggest; the first one twice. What `finder` finds is
+// left in `matches` where it is kept, else only as much as a stretch needs: memory costs time as well.
 std::vector<Token> first_parse(std::span<const std::uint8_t> data, std::size_t first, std::size_t size,
-                               const Matches& matches) {
+                               MatchFinder& finder, Matches& matches, bool keep) {
   constexpr std::size_t kStretch = 8192;  // bytes
   constexpr std::size_t kMemory = 6000;   // tokens
   std::vector<Token> tokens;
   CodeCounts counts;
   Costs costs = first_costs(data.subspan(first, size));
   const std::size_t end = first + size;
-  std::size_t counted = 0;
+  std::size_t counted = 0, found_from = first, found_to = first;
+  matches.reset(keep ? size : kStretch + kMaxMatch);
   for (std::size_t at = first; at < end;) {
     const std::size_t begin = tokens.size(), stop = std::min(at + kStretch, end);
     // Beyond the stretch, so that its end cuts no match short.
-    parse(data, at, std::min(stop + kMaxMatch, end), matches, first, costs, tokens);
+    const std::size_t parsed = std::min(stop + kMaxMatch, end);
+    if (!keep) {
+      matches.drop(at - found_from);
+      found_from = at;
+    }
+    finder.append(parsed - found_to, matches);
+    found_to = parsed;
+    parse(data, at, parsed, matches, found_from, costs, tokens);
     std::size_t kept = begin, reached = at;
     for (; reached < stop; ++kept) {
       counts.add(tokens[kept]);
@@ -92,9 +101,9 @@ std::vector<std::uint8_t> deflate_small(std::span<const std::uint8_t> data, cons
   Matches matches;
   for (std::size_t first = 0; first < data.size(); first += kPiece) {
     const std::size_t size = std::min(kPiece, data.size() - first);
-    finder.find(size, matches);
-    std::vector<Token> tokens = first_parse(data, first, size, matches), best = tokens, better;
-    std::vector<std::size_t> ends = block_ends(tokens, trials.places), best_ends = ends;
+    std::vector<Token> best = first_parse(data, first, size, finder, matches, trials.passes > 1), tokens, better;
+    std::vector<std::size_t> best_ends = block_ends(best, trials.places), ends;
+    if (trials.passes > 1) tokens = best, ends = best_ends;
     std::size_t least = trials.passes > 1 ? bits_of(tokens, ends, trials.headers) : 0, last = least;
     // More data would need more passes than there are for this to pay.
     constexpr std::size_t kDisturbed = std::size_t{1} << 16;

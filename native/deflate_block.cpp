@@ -257,11 +257,18 @@ std::vector<std::size_t> joined(std::span<const CodeCounts> parts, std::vector<s
 
 void BitWriter::put(std::uint32_t bits, unsigned count) {
   pending_ |= std::uint64_t{bits} << count_;
-  for (count_ += count; count_ >= 8; count_ -= 8, pending_ >>= 8) out_.push_back(static_cast<std::uint8_t>(pending_));
+  count_ += count;
+  // Several bytes at once.
+  if (count_ >= 32) flush();
+}
+
+void BitWriter::flush() {
+  for (; count_ >= 8; count_ -= 8, pending_ >>= 8) out_.push_back(static_cast<std::uint8_t>(pending_));
 }
 
 void BitWriter::finish() {
-  if (count_ > 0) put(0, 8 - count_);
+  put(0, (8 - count_ % 8) % 8);
+  flush();
 }
 
 std::vector<std::size_t> block_ends(std::span<const Token> tokens, std::size_t places) {

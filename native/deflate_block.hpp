@@ -18,6 +18,7 @@ class BitWriter {
   void finish();
 
  private:
+  void flush();
   std::vector<std::uint8_t>& out_;
   std::uint64_t pending_ = 0;
   unsigned count_ = 0;

@@ -1,7 +1,6 @@
 #include "deflate_matches.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 
@@ -40,16 +39,10 @@ std::size_t common_length(const std::uint8_t* a, const std::uint8_t* b, std::siz
 }  // namespace
 
 void Matches::reset(std::size_t positions) {
-  all_.clear();
   starts_.clear();
   starts_.reserve(positions + 1);
-  all_.reserve(2 * positions);
   starts_.push_back(0);
-}
-
-void Matches::append(const Match* matches, std::size_t n) {
-  all_.insert(all_.end(), matches, matches + n);
-  starts_.push_back(static_cast<std::uint32_t>(all_.size()));
+  all_.resize(std::max(all_.size(), 2 * positions));
 }
 
 MatchFinder::MatchFinder(std::span<const std::uint8_t> data, std::size_t depth, std::size_t long_match)
@@ -59,20 +52,66 @@ MatchFinder::MatchFinder(std::span<const std::uint8_t> data, std::size_t depth, 
       hash_bits_(hash_bits(data.size())),
       heads3_(std::size_t{1} << hash_bits_, 0),
       roots_(std::size_t{1} << hash_bits_, 0),
-      children_(2 * std::min(kWindow, data.size()), 0) {}
+      children_(depth == 1 ? 0 : 2 * std::min(kWindow, data.size()), 0) {}
+
+void Matches::drop(std::size_t positions) {
+  const std::uint32_t gone = starts_[positions];
+  std::copy(all_.begin() + gone, all_.begin() + starts_.back(), all_.begin());
+  starts_.erase(starts_.begin(), starts_.begin() + static_cast<std::ptrdiff_t>(positions));
+  for (std::uint32_t& start : starts_) start -= gone;
+}
+
+template <typename Note>
+void MatchFinder::insert(std::size_t candidate, std::size_t oldest, std::size_t most, const Note& note) {
+  const std::uint8_t* here = data_.data() + at_;
+  // The tree is split at this position, which becomes its root: what is smaller goes left, what is larger right.
+  std::uint32_t* left = &children_[2 * (at_ % kWindow)];
+  std::uint32_t* right = left + 1;
+  std::size_t left_length = 0, right_length = 0;
+  for (std::size_t step = 0;; ++step) {
+    if (candidate <= oldest || step == depth_) {
+      *left = *right = 0;
+      return;
+    }
+    const std::uint8_t* there = data_.data() + candidate - 1;
+    const std::size_t known = std::min(left_length, right_length);
+    const std::size_t length = known + common_length(there + known, here + known, most - known);
+    note(candidate - 1, length);
+    std::uint32_t* children = &children_[2 * ((candidate - 1) % kWindow)];
+    if (length == most || length >= long_match_) {
+      *left = children[0];
+      *right = children[1];
+      return;
+    }
+    if (there[length] < here[length]) {
+      *left = static_cast<std::uint32_t>(candidate);
+      left = children + 1;
+      candidate = *left;
+      left_length = length;
+    } else {
+      *right = static_cast<std::uint32_t>(candidate);
+      right = children;
+      candidate = *right;
+      right_length = length;
+    }
+  }
+}
 
 void MatchFinder::find(std::size_t count, Matches& matches) {
   matches.reset(count);
-  std::array<Match, kMaxMatch> found;
-  std::size_t skip = 0;
+  append(count, matches);
+}
+
+void MatchFinder::append(std::size_t count, Matches& matches) {
   for (const std::size_t end = at_ + count; at_ < end; ++at_) {
     const std::size_t most = std::min(kMaxMatch, data_.size() - at_);
     if (most < 4) {
-      matches.append(found.data(), 0);
+      matches.end_position(0);
       continue;
     }
     const std::uint8_t* here = data_.data() + at_;
     const std::size_t oldest = at_ > kWindow - 1 ? at_ - (kWindow - 1) : 0;
+    Match* const found = matches.next();
     std::size_t n = 0, longest = kMinMatch - 1;
     const auto note = [&](std::size_t position, std::size_t length) {
       if (length <= longest) return;
@@ -85,47 +124,21 @@ void MatchFinder::find(std::size_t count, Matches& matches) {
     if (head3 > oldest) note(head3 - 1, common_length(data_.data() + head3 - 1, here, std::min<std::size_t>(most, 8)));
     head3 = now;
 
-    // The tree is split at this position, which becomes its root: what is smaller goes left, what is larger right.
     std::uint32_t& root = roots_[hash(four, hash_bits_)];
-    std::size_t candidate = root;
+    const std::size_t latest = root;
     root = now;
-    std::uint32_t* left = &children_[2 * (at_ % kWindow)];
-    std::uint32_t* right = left + 1;
-    std::size_t left_length = 0, right_length = 0;
-    for (std::size_t step = 0;; ++step) {
-      if (candidate <= oldest || step == depth_) {
-        *left = *right = 0;
-        break;
-      }
-      const std::uint8_t* there = data_.data() + candidate - 1;
-      const std::size_t known = std::min(left_length, right_length);
-      const std::size_t length = known + common_length(there + known, here + known, most - known);
-      note(candidate - 1, length);
-      std::uint32_t* children = &children_[2 * ((candidate - 1) % kWindow)];
-      if (length == most || length >= long_match_) {
-        *left = children[0];
-        *right = children[1];
-        break;
-      }
-      if (there[length] < here[length]) {
-        *left = static_cast<std::uint32_t>(candidate);
-        left = children + 1;
-        candidate = *left;
-        left_length = length;
-      } else {
-        *right = static_cast<std::uint32_t>(candidate);
-        right = children;
-        candidate = *right;
-        right_length = length;
-      }
+    if (depth_ != 1) {
+      insert(latest, oldest, most, note);
+    } else if (latest > oldest) {
+      note(latest - 1, common_length(data_.data() + latest - 1, here, most));
     }
-    if (skip > 0) {
-      --skip;
+    if (skipped_ > 0) {
+      --skipped_;
       n = 0;
     } else if (long_match_ < kMaxMatch && longest >= std::max(long_match_, kSkippedMatch)) {
-      skip = longest - 1;
+      skipped_ = longest - 1;
     }
-    matches.append(found.data(), n);
+    matches.end_position(n);
   }
 }
 

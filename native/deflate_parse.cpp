@@ -1,7 +1,6 @@
 #include "deflate_parse.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 
 #include "dispatch.hpp"
@@ -45,25 +44,6 @@ CHROMAPRESS_DISPATCH void lengthen(Way* ways, const std::uint32_t* costs, std::u
 }
 
 }  // namespace
-
-Coded code_of_length(std::size_t length) {
-  if (length == kMaxMatch) return {285, 0, 0};
-  const auto past = static_cast<std::uint32_t>(length - kMinMatch);
-  if (past < 8) return {static_cast<std::uint16_t>(257 + past), 0, 0};
-  // Four codes for each power of two.
-  const auto extra_bits = static_cast<std::uint32_t>(std::bit_width(past)) - 3;
-  return {static_cast<std::uint16_t>(257 + 4 * extra_bits + (past >> extra_bits)),
-          static_cast<std::uint16_t>(extra_bits), static_cast<std::uint16_t>(past & ((1u << extra_bits) - 1))};
-}
-
-void CodeCounts::add(const Token& token) {
-  if (token.length == 0) {
-    ++literals[token.distance];
-  } else {
-    ++literals[code_of_length(token.length).code];
-    ++distances[code_of_distance(token.distance).code];
-  }
-}
 
 Costs costs_of(const CodeCounts& counts, bool in_header) {
   const auto literals = entropy_costs(counts.literals, in_header);

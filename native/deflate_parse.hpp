@@ -24,8 +24,17 @@ struct Token {
 struct Coded {
   std::uint16_t code, extra_bits, extra;
 };
-Coded code_of_length(std::size_t length);
-inline Coded code_of_distance(std::size_t distance) {
+constexpr Coded code_of_length(std::size_t length) {
+  if (length == kMaxMatch) return {285, 0, 0};
+  const auto past = static_cast<std::uint32_t>(length - kMinMatch);
+  if (past < 8) return {static_cast<std::uint16_t>(257 + past), 0, 0};
+  // Four codes for each power of two.
+  const auto extra_bits = static_cast<std::uint32_t>(std::bit_width(past)) - 3;
+  return {static_cast<std::uint16_t>(257 + 4 * extra_bits + (past >> extra_bits)),
+          static_cast<std::uint16_t>(extra_bits), static_cast<std::uint16_t>(past & ((1u << extra_bits) - 1))};
+}
+
+constexpr Coded code_of_distance(std::size_t distance) {
   const auto past = static_cast<std::uint32_t>(distance - 1);
   if (past < 4) return {static_cast<std::uint16_t>(past), 0, 0};
   // Two codes for each power of two.
@@ -38,7 +47,14 @@ inline Coded code_of_distance(std::size_t distance) {
 struct CodeCounts {
   std::array<std::uint32_t, kLiteralCodes> literals{};
   std::array<std::uint32_t, kDistanceCodes> distances{};
-  void add(const Token& token);
+  void add(const Token& token) {
+    if (token.length == 0) {
+      ++literals[token.distance];
+    } else {
+      ++literals[code_of_length(token.length).code];
+      ++distances[code_of_distance(token.distance).code];
+    }
+  }
 };
 
 /// What literals, lengths and distance codes cost, in units of kBit, their extra bits included.

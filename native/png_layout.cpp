@@ -31,6 +31,7 @@ struct Plan {
   std::size_t counted_rows;           // one in so many rows counts for the order of the palette
   std::size_t exchanges;              // tried for the order, for each pair of entries, in quarters
   std::size_t tried_pixels;           // about so many are deflated to choose a layout; 0: no choice
+  bool wide;                          // whether 16 colours or fewer may take a byte each
   std::size_t finalists;              // of each kind of layout are tried again
   std::size_t written;                // of these are written whole
   Coder trial;                        // for the finalists
@@ -39,15 +40,15 @@ struct Plan {
 
 constexpr std::size_t kAll = 1 << 22;  // of most images; more would not change the choice
 constexpr std::array<Plan, 9> kPlans = {
-    {{8, 1, 0, 0, 1, level(1), level(6), level(1), level(5)},
-     {4, 2, 1 << 15, 0, 1, level(1), level(5), level(3), level(5)},
-     {2, 4, 1 << 15, 0, 1, level(1), level(6), level(6), level(6)},
-     {2, 4, 1 << 15, 1, 1, own(2, 1, 64), own(4, 1, 64), own(2, 1, 64), own(16, 1, 48)},
-     {2, 8, 3 << 13, 1, 1, own(6, 1, 48), own(14, 1, 96), own(3, 1, 96), own(80, 1, 64)},
-     {1, 16, 3 << 15, 1, 1, own(2, 1, 96), own(48, 2, 128), own(12, 2, 128), own(100, 2, 128)},
-     {1, 32, 1 << 18, 1, 1, own(4, 1, 96), own(64, 2, 192), own(24, 2, 192), own(200, 2, 192)},
-     {1, 64, kAll, 2, 2, own(12, 1, 64), own(100, 2, 258), own(48, 2, 258), own(200, 2, 258)},
-     {1, 256, kAll, 3, 2, own(24, 1, 96), own(400, 4, 258, 128), own(200, 4, 258, 128), own(1000, 4, 258, 128)}}};
+    {{8, 1, 0, false, 0, 1, level(1), level(6), level(1), level(5)},
+     {8, 1, 1 << 13, false, 1, 1, own(1, 1, 32, 16), level(7), own(1, 1, 32, 24), own(2, 1, 32, 24)},
+     {4, 2, 1 << 13, true, 1, 1, own(1, 1, 64, 16), own(2, 1, 64), own(1, 1, 64), own(6, 1, 32)},
+     {2, 4, 3 << 12, true, 1, 1, own(2, 1, 64), own(6, 1, 64), own(2, 1, 64), own(16, 1, 48)},
+     {2, 8, 3 << 13, true, 1, 1, own(6, 1, 48), own(14, 1, 96), own(3, 1, 96), own(80, 1, 64)},
+     {1, 16, 1 << 16, true, 1, 1, own(6, 1, 48), own(48, 2, 128), own(12, 2, 128), own(100, 2, 128)},
+     {1, 32, 1 << 16, true, 1, 2, own(6, 1, 64), own(64, 2, 192), own(24, 2, 192), own(200, 2, 192)},
+     {1, 64, kAll, true, 2, 2, own(12, 1, 64), own(100, 2, 258), own(48, 2, 258), own(200, 2, 258)},
+     {1, 256, kAll, true, 3, 2, own(24, 1, 96), own(400, 4, 258, 128), own(200, 4, 258, 128), own(1000, 4, 258, 128)}}};
 
 // Images that are so small that more can be tried: pixels.
 constexpr std::size_t kMedium = 1 << 18, kSmall = 1 << 16, kTiny = 1 << 13;
@@ -114,15 +115,16 @@ class Chooser {
     if (thorough_) arrange(Order::lightness);
     arrange(Order::edge);
 
-    const std::size_t share = std::max<std::size_t>(1, pixels_ / plan_.tried_pixels);
-    const std::vector<std::uint8_t> sample = rows({Order::given, indexed_, Filtering::none}, share);
+    const std::size_t few = std::clamp<std::size_t>(pixels_ / plan_.tried_pixels, 1, 24);
+    const std::size_t share = (few + 2) / 3;
+    const std::vector<std::uint8_t> sample = rows({Order::given, indexed_, Filtering::none}, few);
     const bool repetitive = 5 * deflate(sample, 1).size() < sample.size();
     std::vector<Choice> best;
     for (const Format format : formats()) {
       // Within a kind, a fast coder is as good a judge as any.
       for (std::vector<Choice>& kind : kinds(format)) {
-        kind = tried(std::move(kind), level(repetitive ? 6 : 1), repetitive ? (share + 1) / 2 : share);
-        const std::size_t most = pixels_ <= kTiny ? 4 : std::max<std::size_t>(plan_.finalists, 1);
+        kind = tried(std::move(kind), level(repetitive ? 6 : 1), repetitive ? (few + 1) / 2 : few);
+        const std::size_t most = pixels_ <= kTiny ? 4 : plan_.finalists;
         best.insert(best.end(), kind.begin(), kind.begin() + static_cast<std::ptrdiff_t>(std::min(most, kind.size())));
       }
     }
@@ -131,10 +133,15 @@ class Chooser {
     Coder trial_coder = adapted(plan_.trial, 8);
     // In a part of the rows, headers weigh more than in all.
     trial_coder.trials.headers = share == 1;
-    const bool judged = plan_.finalists == 0 || (repetitive && share > 4);
+    if (share < few && !repetitive) {
+      best = tried(std::move(best), trial_coder, few);
+      while (!is_near(best.back(), best.front())) best.pop_back();
+    }
+    const bool judged = best.size() == 1 || (repetitive && share > 4);
     best = judged ? sorted(std::move(best)) : tried(std::move(best), trial_coder, share);
     const std::size_t more = !most_ || pixels_ > kMedium ? 1 : small_ ? 4 : 2;
     std::size_t last = std::min(more * plan_.written, best.size());
+    while (last > 1 && !most_ && !is_near(best[last - 1], best[0])) --last;
     if (last > 1) {
       // The better the coder, the better what is not filtered.
       const auto end = best.begin() + static_cast<std::ptrdiff_t>(last),
@@ -168,13 +175,11 @@ class Chooser {
 
   [[nodiscard]] std::vector<Format> formats() const {
     std::vector<Format> result = {indexed_};
-    if (indexed_.depth == 4 && (plan_.finalists > 0 || thorough_)) result.push_back({ColorType::indexed, 8});
+    if (indexed_.depth == 4 && (plan_.wide || thorough_)) result.push_back({ColorType::indexed, 8});
     // Greys are in the best order as they are. Other colours take more bytes each, which pays where a palette is a good
     // part of the file.
     const Format direct = direct_format(image(Order::given).palette);
-    const std::size_t most = plan_.finalists == 0                                          ? 0
-                             : plan_.finalists > 1 || direct.type == ColorType::grey_alpha ? kSmall
-                                                                                           : kTiny;
+    const std::size_t most = plan_.finalists > 1 || direct.type == ColorType::grey_alpha ? kSmall : kTiny;
     if (direct.type == ColorType::grey || pixels_ <= most) result.push_back(direct);
     return result;
   }
@@ -213,6 +218,8 @@ class Chooser {
     return result;
   }
 
+  // So near to the best one in a trial that it may be better.
+  static bool is_near(const Choice& c, const Choice& best) { return 24 * c.size <= 25 * best.size; }
   static bool is_plain(const Choice& c) { return c.filtering == Filtering::none; }
   static std::size_t palette_bytes_in(Format format, std::span<const Rgba> palette) {
     return format.type == ColorType::indexed ? palette_bytes(palette) : 0;
@@ -243,6 +250,8 @@ class Chooser {
   [[nodiscard]] std::vector<Choice> tried(std::vector<Choice> choices, const Coder& coder, std::size_t share) const {
     for (Choice& c : choices) {
       c.size = coder(rows(c, share)).size() + palette_bytes_in(c.format, image(c.order).palette) / share;
+      // Few rows flatter one filter for all: in more, others pay sooner.
+      if (share > 1 && c.filtering == Filtering::sub) c.size += c.size / 64;
     }
     return sorted(std::move(choices));
   }

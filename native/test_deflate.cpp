@@ -67,6 +67,32 @@ void matches_are_the_longest(std::mt19937& random) {
   }
 }
 
+// The twin: finds all at once.
+void parts_have_the_matches_of_the_whole(std::mt19937& random) {
+  for (int round = 0; round < 60; ++round) {
+    const Bytes data = some_bytes(random, 1 + random() % 5000);
+    const std::size_t depth = 1 + random() % 3, long_match = 4 + random() % 255;
+    MatchFinder at_once(data, depth, long_match), by_parts(data, depth, long_match);
+    Matches all, some;
+    at_once.find(data.size(), all);
+    some.reset(0);
+    for (std::size_t from = 0, to = 0; to < data.size();) {
+      const std::size_t dropped = random() % (to - from + 1), found = std::min(random() % 900, data.size() - to);
+      some.drop(dropped);
+      from += dropped;
+      by_parts.append(found, some);
+      to += found;
+      for (std::size_t i = from; i < to; ++i) {
+        const auto same = [](Match a, Match b) { return a.length == b.length && a.distance == b.distance; };
+        CHECK(std::ranges::equal(all.at(i), some.at(i - from), same));
+        for (const Match match : all.at(i)) {
+          CHECK(std::equal(&data[i], &data[i] + match.length, &data[i - match.distance]));
+        }
+      }
+    }
+  }
+}
+
 std::uint32_t cost_of(const std::vector<Token>& tokens, const Costs& costs) {
   std::uint32_t sum = 0;
   for (const Token& t : tokens) {
@@ -200,6 +226,7 @@ int main() {
   lengths_and_distances_have_their_codes();
   codes_are_optimal(random);
   matches_are_the_longest(random);
+  parts_have_the_matches_of_the_whole(random);
   parses_are_cheapest(random);
   streams_are_read_back(random);
   blocks_are_as_long_as_is_said(random);

@@ -185,7 +185,7 @@ def expand(
 
 def encode_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8], *, effort: int = 5) -> bytes:
     """An indexed PNG: unused entries dropped, bit depth 1, 2, 4 or 8, tRNS where an entry is not opaque. Where that is
-    smaller, a PNG without a palette: greys, and from effort 4 on small images of any colours.
+    smaller, a PNG without a palette: greys, and from effort 2 on small images of any colours.
 
     indices: uint8 [H, W], each below len(palette). effort: 1 (fastest) to 9 (smallest).
     The decoded pixels are palette[indices]; the order of the file's palette, if it has one, is the encoder's.
