@@ -40,7 +40,7 @@ struct Hardness {
 // ones are looked for; but of the fewest, two maps are searched.
 Hardness hardness_of(Writing writing, std::size_t colors) {
   if (!writing.plain()) return {{}, 1, 12};
-  return colors > 16 && colors <= 32 ? Hardness{{2, 10}, 4, 32} : Hardness{{2, 4}, 2, 12};
+  return colors > 16 && colors <= 32 ? Hardness{{2, 6}, 2, 32} : Hardness{{2, 4}, 2, 12};
 }
 
 std::vector<std::uint8_t> packed_rows(const Shaped& shaped, std::size_t width, Writing writing) {
