@@ -60,6 +60,8 @@ struct Choice {
   Format format;
   Filtering filtering;
   std::size_t size = 0;
+  std::size_t kind = 0;  // a number for it
+  bool first = false;    // of its kind
 };
 
 // Blocks of rows, one in `share`.
@@ -120,12 +122,18 @@ class Chooser {
     const std::vector<std::uint8_t> sample = rows({Order::given, indexed_, Filtering::none}, few);
     const bool repetitive = 5 * deflate(sample, 1).size() < sample.size();
     std::vector<Choice> best;
+    std::size_t number = 0;
     for (const Format format : formats()) {
       // Within a kind, a fast coder is as good a judge as any.
       for (std::vector<Choice>& kind : kinds(format)) {
         kind = tried(std::move(kind), level(repetitive ? 6 : 1), repetitive ? (few + 1) / 2 : few);
         const std::size_t most = pixels_ <= kTiny ? 4 : plan_.finalists;
-        best.insert(best.end(), kind.begin(), kind.begin() + static_cast<std::ptrdiff_t>(std::min(most, kind.size())));
+        ++number;
+        for (std::size_t i = 0; i < std::min(most, kind.size()); ++i) {
+          best.push_back(kind[i]);
+          best.back().kind = number;
+          best.back().first = i == 0;
+        }
       }
     }
     // Between kinds it is not: the better a coder is at matches, the more it favours what is not filtered. But few rows
@@ -138,7 +146,7 @@ class Chooser {
       while (!is_near(best.back(), best.front())) best.pop_back();
     }
     const bool judged = best.size() == 1 || (repetitive && share > 4);
-    best = judged ? sorted(std::move(best)) : tried(std::move(best), trial_coder, share);
+    best = judged ? sorted(std::move(best)) : tried_by_kind(std::move(best), trial_coder, share);
     const std::size_t more = !most_ || pixels_ > kMedium ? 1 : small_ ? 4 : 2;
     std::size_t last = std::min(more * plan_.written, best.size());
     while (last > 1 && !most_ && !is_near(best[last - 1], best[0])) --last;
@@ -254,6 +262,21 @@ class Chooser {
       if (share > 1 && c.filtering == Filtering::sub) c.size += c.size / 64;
     }
     return sorted(std::move(choices));
+  }
+
+  // The first of each kind, and the others where that is near the best.
+  [[nodiscard]] std::vector<Choice> tried_by_kind(std::vector<Choice> choices, const Coder& coder,
+                                                  std::size_t share) const {
+    const auto others = std::stable_partition(choices.begin(), choices.end(), [](const Choice& c) { return c.first; });
+    std::vector<Choice> result = tried({choices.begin(), others}, coder, share);
+    choices.erase(choices.begin(), others);
+    std::erase_if(choices, [&result](const Choice& c) {
+      return std::none_of(result.begin(), result.end(),
+                          [&](const Choice& first) { return first.kind == c.kind && is_near(first, result[0]); });
+    });
+    choices = tried(std::move(choices), coder, share);
+    result.insert(result.end(), choices.begin(), choices.end());
+    return sorted(std::move(result));
   }
 
   static std::vector<Choice> sorted(std::vector<Choice> choices) {
