@@ -176,12 +176,13 @@ def main() -> None:
     parser.add_argument("--strengths", type=float, nargs="+", default=STRENGTHS)
     parser.add_argument("--effort", type=int, default=9)
     options = parser.parse_args()
+    paths = [path for path in sorted(options.images.glob("*.png")) if not options.only or path.stem in options.only]
+    if not paths:
+        raise SystemExit(f"{options.images}: expected PNG files{' of these names' if options.only else ''}")
     rows: list[Row] = []
     points: list[Ours] = []
     print("| | equal PSNR | without optimisation | equal SSIM | without |\n|---|---|---|---|---|")
-    for path in sorted(options.images.glob("*.png")):
-        if options.only and path.stem not in options.only:
-            continue
+    for path in paths:
         pixels = decoded(path)
         peer = peer_curve(path, pixels, options.pngquant, options.peers)
         ours = our_points(pixels, options.sizes, options.strengths, options.effort)
