@@ -23,6 +23,7 @@ namespace {
 
 // More bits than an entry can save.
 constexpr std::uint16_t kLargestExcess = 12 * kBit;
+
 // How a map's rows are written. Where several pixels share a byte, without a filter.
 struct Writing {
   Format format;

@@ -35,8 +35,11 @@ def test_kept_files_keep_their_names_and_new_ones_have_their_codecs_suffix(tree:
 
 @given(trees)
 def test_each_family_can_be_named_by_itself(tree: list[tuple[str, str | None]]) -> None:
+    def family_of(source: tuple[str, str | None]) -> str:
+        return family(source[0])
+
     apart: dict[str, str] = {}
-    for _, some in groupby(sorted(tree, key=lambda one: family(one[0])), key=lambda one: family(one[0])):
+    for _, some in groupby(sorted(tree, key=family_of), key=family_of):
         apart |= published_paths(list(some))
     assert apart == published_paths(tree)
 
