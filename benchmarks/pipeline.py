@@ -330,11 +330,13 @@ K256: Final[dict[str, Any]] = {
     "palette": {"rule": "fixed", "k": 256, "candidates": []},
     "compression": {"effort": 1},
 }
-PACKS: Final = "k=256 packed"
+RULE: Final[dict[str, Any]] = {"compression": {"effort": 1}}
+PACKS: Final = {"source": {"layout": "parquet"}, "publish": {"layout": "parquet"}}
 CONFIGS: Final = {
     "k=256": K256,
-    PACKS: {**K256, "source": {"layout": "parquet"}, "publish": {"layout": "parquet"}},
-    "silhouette_floor": {"compression": {"effort": 1}},
+    "k=256 packed": {**K256, **PACKS},
+    "silhouette_floor": RULE,
+    "silhouette_floor packed": {**RULE, **PACKS},
     "defaults": {},
 }
 
@@ -386,7 +388,7 @@ def main() -> None:
                         tell(measure)
                     if args.loops:
                         # With packs, the arithmetic is the same as with files.
-                        loop = hdfs_loop if way == PACKS else engine_loop
+                        loop = hdfs_loop if way.endswith("packed") else engine_loop
                         tell(loop(way, some, CONFIGS[way]))
                 if args.loops:
                     tell(pngquant_loop(some, log))

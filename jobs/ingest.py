@@ -33,6 +33,9 @@ _READ_AGAIN_AFTER_S: Final = (1, 4)
 # So many files, and bytes, are read at once.
 _READERS: Final = 8
 _READ_BYTES: Final = 16 << 20
+# With more parts than this for each core, each costs every stage more than it spares at the end: then they grow.
+_PARTS_PER_CORE: Final = 16
+_MOST_PARTITION_BYTES: Final = 128 << 20
 
 Work = TypeVar("Work")
 
@@ -61,7 +64,8 @@ def in_parts(
     """
     sizes = np.array([size_bytes(piece) for piece in work], np.float64) + 1
     total = float(sizes.sum())
-    number = min(partitions or max(cores, -(-int(total) // PARTITION_BYTES)), len(work))
+    most, least = (-(-int(total) // limit) for limit in (PARTITION_BYTES, _MOST_PARTITION_BYTES))
+    number = min(partitions or max(cores, least, min(most, _PARTS_PER_CORE * cores)), len(work))
     middles = np.cumsum(sizes) - sizes / 2
     parts: list[list[Work]] = [[] for _ in range(number)]
     for piece, part in zip(work, np.minimum(middles * number // total, number - 1).astype(int).tolist(), strict=True):

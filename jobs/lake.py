@@ -165,7 +165,9 @@ def read_facts(run: Run, stage: str) -> dict[str, Any]:
 
 @contextmanager
 def _spark(name: str) -> Iterator[SparkContext]:
-    context = SparkContext.getOrCreate(SparkConf().setAppName(name))
+    # Arrow takes its memory where Python does, from the allocator that keeps what it has: see parts.settle.
+    conf = SparkConf().setAppName(name).setExecutorEnv("ARROW_DEFAULT_MEMORY_POOL", "system")
+    context = SparkContext.getOrCreate(conf)
     try:
         yield context
     finally:

@@ -8,6 +8,7 @@ joining them moves nothing. Spark can read the tables too: where rows meet that 
 from __future__ import annotations
 
 import ctypes
+import gc
 import io
 import threading
 import uuid
@@ -59,7 +60,7 @@ def write_table(
     target, aside = run.paths.stage(stage), f"{run.paths.base}/_aside-{STAGES[stage]}"
 
     def make_some(numbered: Sequence[tuple[int, Work]]) -> None:
-        keep_memory()
+        settle()
         computing = threading.Lock()
 
         def make(one: tuple[int, Work]) -> None:
@@ -103,17 +104,18 @@ def waiting() -> Iterator[None]:
         lock.acquire()
 
 
-def keep_memory() -> None:
-    """Let a worker keep the memory of one row group for the next.
+def settle() -> None:
+    """Let a process keep the memory of one row group for the next, and leave what was imported out of its collections.
 
     Else its allocators would give the megabytes back to the kernel and get them again page by page, which takes a
-    twentieth of all CPU. Where the C library is not glibc, they do.
+    twentieth of all CPU; where the C library is not glibc, they do. And Python's collector would look through the
+    imported modules each time, which takes a hundredth.
     """
+    gc.freeze()
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD, _ARENA_MAX):
             mallopt(*option)
-        pa.set_memory_pool(pa.system_memory_pool())
 
 
 def in_shares(work: Sequence[Work], cores: int) -> list[Sequence[Work]]:

@@ -33,10 +33,10 @@ from parts import (
     find_row,
     in_batches,
     in_shares,
-    keep_memory,
     part_numbers,
     part_path,
     read_part,
+    settle,
     write_part,
     write_table,
 )
@@ -211,7 +211,7 @@ def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: 
     write = write_files if run.config.publish.layout == "files" else write_pack
 
     def write_group(row_groups: range) -> None:
-        keep_memory()
+        settle()
         with hdfs().reader(named) as stream, pq.ParquetFile(stream) as file:
             group = file.read_row_groups(list(row_groups))
         write(group)
@@ -348,7 +348,7 @@ def prune_runs(run: Run) -> None:
 
 def body(context: SparkContext, run: Run) -> dict[str, Any]:
     started = time.time()
-    keep_memory()
+    settle()
     write_ended(context, run)
     with (
         tempfile.TemporaryDirectory(dir=SparkFiles.getRootDirectory()) as folder,

@@ -76,6 +76,19 @@ def test_tasks_have_several_parts_while_there_are_many(parts: int, cores: int, s
     assert [part for share in shares for part in share] == list(range(parts))
 
 
+@pytest.mark.parametrize(
+    ("megabytes", "cores", "parts"),
+    [(3, 4, 3), (32, 4, 4), (320, 2, 10), (1024, 2, 32), (2560, 2, 32), (2560, 100, 100), (8192, 2, 64)],
+)
+def test_parts_grow_where_there_are_many_for_each_core(megabytes: int, cores: int, parts: int) -> None:
+    from ingest import in_parts
+
+    pieces = range(megabytes)
+    cut = in_parts(pieces, lambda _: (1 << 20) - 1, None, cores)
+    assert len(cut) == parts
+    assert [piece for part in cut for piece in part] == list(pieces)
+
+
 def test_row_groups_are_bounded_in_rows_and_bytes(spark: SparkSession, run: Run) -> None:
     from parts import write_part
 
