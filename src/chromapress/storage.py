@@ -30,7 +30,7 @@ _RECOVERY_S: Final = 60.0
 # hdfs-native asks it for no other one when a new block's first connection fails.
 _WRITE_AGAIN_AFTER_S: Final = (5, 10, 20)
 _LOST_DATANODE: Final = re.compile(
-    "Connection re(fused|set)|Broken pipe|complete file in time|could only be written to"
+    "Connection re(fused|set)|Broken pipe|closed while waiting for ack|complete file in time|could only be written to"
 )
 
 
