@@ -26,6 +26,11 @@ from pyarrow import fs
 # A file that nobody has closed is closed by the NameNode and the DataNodes in seconds; more if one of them is away.
 _RECOVERY_S: Final = 60.0
 
+# A DataNode sets a whole block aside for each file that is being written, and takes none that its disk has no room for.
+# So a small file's block is no larger than so many of these, the least that a NameNode takes by default.
+_BLOCK_STEP_BYTES: Final = 1 << 20
+_SMALL_FILE_BYTES: Final = 64 << 20
+
 # The NameNode goes on for some seconds to send writers to a DataNode that is gone (here 20, by its heartbeats), and
 # hdfs-native asks it for no other one when a new block's first connection fails.
 _WRITE_AGAIN_AFTER_S: Final = (5, 10, 20)
@@ -109,12 +114,16 @@ class Hdfs:
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file, or replace it; a reader may see it half written."""
-        self.fill(path, lambda writer: writer.write(content))
+        self.fill(path, lambda writer: writer.write(content), len(content))
 
-    def fill(self, path: str, write_to: Callable[[io.RawIOBase], object]) -> None:
-        """Write a file, or replace it, by what `write_to` writes; after a lost DataNode, all of it again."""
+    def fill(self, path: str, write_to: Callable[[io.RawIOBase], object], size_bytes: int | None = None) -> None:
+        """Write a file, or replace it, by what `write_to` writes; after a lost DataNode, all of it again.
+
+        size_bytes: of the file, where it is known: HDFS then needs little more room for it.
+        """
         for pause in (*_WRITE_AGAIN_AFTER_S, None):
-            writer = self.writer(path)  # waits for the NameNode itself
+            # Creating waits for the NameNode itself.
+            writer = self._client.create(path, _options(size_bytes, overwrite=True))
             try:
                 with writer:
                     write_to(writer)
@@ -128,7 +137,7 @@ class Hdfs:
 
     def writer(self, path: str) -> io.RawIOBase:
         """A file to write piece by piece, or to replace so; close it."""
-        return self._client.create(path, WriteOptions(overwrite=True, create_parent=True))
+        return self._client.create(path, _options(None, overwrite=True))
 
     def appender(self, path: str) -> io.RawIOBase:
         """An existing file to write on, piece by piece; close it. Whoever else had it open can write no more."""
@@ -160,7 +169,7 @@ class Hdfs:
     def create(self, path: str, content: bytes) -> bool:
         """Write a file if there is none yet, and say whether it was us."""
         try:
-            with self._client.create(path, WriteOptions(overwrite=False, create_parent=True)) as writer:
+            with self._client.create(path, _options(len(content), overwrite=False)) as writer:
                 writer.write(content)
         except FileExistsError:
             return False
@@ -282,6 +291,14 @@ def open_source(uri: str) -> tuple[Source, str]:
         return S3(), authority + path
     # In other object stores, too, the bucket is part of the path.
     return Elsewhere(scheme), authority + path
+
+
+def _options(size_bytes: int | None, *, overwrite: bool) -> WriteOptions:
+    """How a file is created whose size is so, or not known."""
+    block = None
+    if size_bytes is not None and size_bytes <= _SMALL_FILE_BYTES:
+        block = max(1, -(-size_bytes // _BLOCK_STEP_BYTES)) * _BLOCK_STEP_BYTES
+    return WriteOptions(block_size=block, overwrite=overwrite, create_parent=True)
 
 
 def _lost_datanode(error: BaseException | None) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hdfs_native
 import pytest
 
 from chromapress import storage
@@ -58,6 +59,16 @@ def test_writing_replaces(store: Hdfs, root: str) -> None:
     store.write(f"{root}/file", b"first and long")
     store.write(f"{root}/file", b"second")
     assert store.read(f"{root}/file") == b"second"
+
+
+def test_a_small_files_block_is_small(store: Hdfs, root: str) -> None:
+    mb = 1 << 20
+    for size, block in ((0, mb), (mb, mb), (mb + 1, 2 * mb), (65 * mb, 128 * mb)):
+        store.write(f"{root}/written", bytes(size))
+        assert store.create(f"{root}/created-{size}", bytes(size))
+        for name in ("written", f"created-{size}"):
+            status = hdfs_native.Client().get_file_info(f"{root}/{name}")
+            assert (status.length, status.blocksize) == (size, block)
 
 
 def test_a_file_that_a_lost_datanode_interrupted_is_written_again(
