@@ -60,8 +60,6 @@ struct Choice {
   Format format;
   Filtering filtering;
   std::size_t size = 0;
-  std::size_t kind = 0;  // a number for it
-  bool first = false;    // of its kind
 };
 
 // Blocks of rows, one in `share`.
@@ -86,7 +84,8 @@ class Chooser {
         indexed_(indexed_format(colors_)),
         small_(pixels_ <= kSmall),
         thorough_(small_ || plan.finalists > 1),
-        most_(plan.finalists > 2) {
+        most_(plan.finalists > 2),
+        strict_(most_ && pixels_ > kMedium) {
     images_[0] = std::move(image);
   }
 
@@ -121,44 +120,37 @@ class Chooser {
     const std::size_t share = (few + 2) / 3;
     const std::vector<std::uint8_t> sample = rows({Order::given, indexed_, Filtering::none}, few);
     const bool repetitive = 5 * deflate(sample, 1).size() < sample.size();
-    std::vector<Choice> best;
-    std::size_t number = 0;
+    std::vector<std::vector<Choice>> finalists;  // of each kind
     for (const Format format : formats()) {
       // Within a kind, a fast coder is as good a judge as any.
       for (std::vector<Choice>& kind : kinds(format)) {
-        kind = tried(std::move(kind), level(repetitive ? 6 : 1), repetitive ? (few + 1) / 2 : few);
-        const std::size_t most = pixels_ <= kTiny ? 4 : plan_.finalists;
-        ++number;
-        for (std::size_t i = 0; i < std::min(most, kind.size()); ++i) {
-          best.push_back(kind[i]);
-          best.back().kind = number;
-          best.back().first = i == 0;
-        }
+        if (kind.empty()) continue;
+        const std::size_t seen = repetitive ? (few + 1) / 2 : few;
+        kind = tried(std::move(kind), level(repetitive ? 6 : 1), seen);
+        // Unless nearly all repeats itself, the order matters little to bytes that are not filtered.
+        const bool alike =
+            is_plain(kind[0]) && format.depth == 8 && 10 * seen * kind[0].size > pixels_ && pixels_ > kMedium;
+        const std::size_t most = alike ? 1 : pixels_ <= kTiny ? 4 : plan_.finalists;
+        kind.resize(std::min(most, kind.size()));
+        drop_far(kind, kind[0].size);
+        finalists.push_back(std::move(kind));
       }
     }
     // Between kinds it is not: the better a coder is at matches, the more it favours what is not filtered. But few rows
     // do not tell how much repeats itself in all.
     Coder trial_coder = adapted(plan_.trial, 8);
+    if (strict_ && !repetitive) trial_coder.trials.depth /= 2;
     // In a part of the rows, headers weigh more than in all.
     trial_coder.trials.headers = share == 1;
     if (share < few && !repetitive) {
-      best = tried(std::move(best), trial_coder, few);
-      while (!is_near(best.back(), best.front())) best.pop_back();
+      for (std::vector<Choice>& kind : finalists) kind = tried(std::move(kind), trial_coder, few);
+      const std::size_t least = least_of(finalists);
+      for (std::vector<Choice>& kind : finalists) drop_far(kind, least);
+      std::erase_if(finalists, [](const std::vector<Choice>& kind) { return kind.empty(); });
     }
-    const bool judged = best.size() == 1 || (repetitive && share > 4);
-    best = judged ? sorted(std::move(best)) : tried_by_kind(std::move(best), trial_coder, share);
-    const std::size_t more = !most_ || pixels_ > kMedium ? 1 : small_ ? 4 : 2;
-    std::size_t last = std::min(more * plan_.written, best.size());
-    while (last > 1 && !most_ && !is_near(best[last - 1], best[0])) --last;
-    if (last > 1) {
-      // The better the coder, the better what is not filtered.
-      const auto end = best.begin() + static_cast<std::ptrdiff_t>(last),
-                 plain = std::find_if(end, best.end(), is_plain);
-      if (plain != best.end() && std::none_of(best.begin(), end, is_plain) && 16 * plain->size < 17 * best[0].size) {
-        best[last++] = *plain;
-      }
-    }
-    best.resize(last);
+    const bool judged = (finalists.size() == 1 && finalists[0].size() == 1) || (repetitive && share > 4);
+    const std::vector<Choice> best =
+        likeliest(judged ? all_of(finalists) : tried_by_kind(std::move(finalists), trial_coder, share));
     Layout smallest;
     for (const Choice& c : best) {
       Coder coder = repetitive ? plan_.repetitive
@@ -227,7 +219,10 @@ class Chooser {
   }
 
   // So near to the best one in a trial that it may be better.
-  static bool is_near(const Choice& c, const Choice& best) { return 24 * c.size <= 25 * best.size; }
+  [[nodiscard]] bool is_near(const Choice& c, std::size_t least) const {
+    const std::size_t share = strict_ ? 32 : 24;
+    return share * c.size <= (share + 1) * least;
+  }
   static bool is_plain(const Choice& c) { return c.filtering == Filtering::none; }
   static std::size_t palette_bytes_in(Format format, std::span<const Rgba> palette) {
     return format.type == ColorType::indexed ? palette_bytes(palette) : 0;
@@ -264,19 +259,57 @@ class Chooser {
     return sorted(std::move(choices));
   }
 
-  // The first of each kind, and the others where that is near the best.
-  [[nodiscard]] std::vector<Choice> tried_by_kind(std::vector<Choice> choices, const Coder& coder,
+  // Of each kind the first one, and the others where that is near the best.
+  [[nodiscard]] std::vector<Choice> tried_by_kind(std::vector<std::vector<Choice>> kinds, const Coder& coder,
                                                   std::size_t share) const {
-    const auto others = std::stable_partition(choices.begin(), choices.end(), [](const Choice& c) { return c.first; });
-    std::vector<Choice> result = tried({choices.begin(), others}, coder, share);
-    choices.erase(choices.begin(), others);
-    std::erase_if(choices, [&result](const Choice& c) {
-      return std::none_of(result.begin(), result.end(),
-                          [&](const Choice& first) { return first.kind == c.kind && is_near(first, result[0]); });
-    });
-    choices = tried(std::move(choices), coder, share);
-    result.insert(result.end(), choices.begin(), choices.end());
-    return sorted(std::move(result));
+    for (std::vector<Choice>& kind : kinds) kind[0] = tried({kind[0]}, coder, share)[0];
+    const std::size_t least = least_of(kinds);
+    for (std::vector<Choice>& kind : kinds) {
+      const std::vector<Choice> others(kind.begin() + 1, kind.end());
+      kind.resize(1);
+      if (!is_near(kind[0], least)) continue;
+      for (const Choice& c : tried(others, coder, share)) kind.push_back(c);
+    }
+    return all_of(kinds);
+  }
+
+  // Those that may be the smallest when written whole.
+  [[nodiscard]] std::vector<Choice> likeliest(std::vector<Choice> choices) const {
+    const auto may_be = [&](const Choice& c) {
+      if (!strict_) return is_near(c, choices[0].size);
+      // The better the coder, the better what is not filtered; among the others, and beside a thorough trial, little
+      // changes.
+      const std::size_t share = is_plain(c) != is_plain(choices[0]) ? 64 : 256;
+      return share * c.size <= (share + 1) * choices[0].size;
+    };
+    std::size_t last = std::min(plan_.written * (!most_ || strict_ ? 1 : small_ ? 4 : 2), choices.size());
+    while (last > 1 && !may_be(choices[last - 1])) --last;
+    if (plan_.written > 1) {
+      const auto end = choices.begin() + static_cast<std::ptrdiff_t>(last),
+                 plain = std::find_if(end, choices.end(), is_plain);
+      if (plain != choices.end() && std::none_of(choices.begin(), end, is_plain) && may_be(*plain)) {
+        choices[last++] = *plain;
+      }
+    }
+    choices.resize(last);
+    return choices;
+  }
+
+  static std::vector<Choice> all_of(const std::vector<std::vector<Choice>>& kinds) {
+    std::vector<Choice> all;
+    for (const std::vector<Choice>& kind : kinds) all.insert(all.end(), kind.begin(), kind.end());
+    return sorted(std::move(all));
+  }
+
+  // Of the first of each kind.
+  static std::size_t least_of(const std::vector<std::vector<Choice>>& kinds) {
+    std::size_t least = kinds[0][0].size;
+    for (const std::vector<Choice>& kind : kinds) least = std::min(least, kind[0].size);
+    return least;
+  }
+
+  void drop_far(std::vector<Choice>& kind, std::size_t least) const {
+    std::erase_if(kind, [this, least](const Choice& c) { return !is_near(c, least); });
   }
 
   static std::vector<Choice> sorted(std::vector<Choice> choices) {
@@ -294,6 +327,7 @@ class Chooser {
   bool small_;
   bool thorough_;  // whether all orders and one filter for all rows are tried
   bool most_;      // whether all filterings are
+  bool strict_;    // whether that would take so long that fewer choices are tried again
   std::array<Indexed, kOrders.size()> images_;
 };
 
