@@ -123,13 +123,15 @@ std::vector<double> spacing_of(std::span<const Rgba> palette) {
   return spacing;
 }
 
-// The squared greatest difference, in a channel, between a pixel and those beside, above and below it.
+// The squared greatest difference, in a channel, between a pixel and those beside, above and below it; what a
+// transparent one hides does not count.
 double contrast_at(const Pixels& pixels, std::size_t x, std::size_t y) {
   const std::size_t i = y * pixels.width + x;
   const Rgba own = pixels.at(i);
   int most = 0;
   const auto see = [&](std::size_t j) {
-    const Rgba c = pixels.at(j);
+    Rgba c = pixels.at(j);
+    if (c.a == 0) c = {};
     most = std::max({most, std::abs(c.r - own.r), std::abs(c.g - own.g), std::abs(c.b - own.b), std::abs(c.a - own.a)});
   };
   if (x > 0) see(i - 1);
@@ -154,8 +156,10 @@ Point wanted_at(Rgba color, const Error& error, double limit) {
 void map_dithered(const Pixels& pixels, std::span<const Rgba> palette, Mapper& mapper, double dither,
                   std::span<std::uint8_t> indices) {
   // An error of more than half the way to the next entry can be shown by no mixture of entries: handed on in full it
-  // would grow without end. And where neighbours differ by a good part of that way, there is no contour to break up.
-  constexpr double kLimit = 0.25, kContrast = 0.05;
+  // would grow without end. At 0.35 of the way, a colour that is nearly an entry's (within 0.15) gets no lone dots of
+  // the next one, which are seen more than the difference. And where neighbours differ by a good part of the way, there
+  // is no contour to break up, nor where entries are but a few levels apart: one level is what rounding leaves.
+  constexpr double kLimit = 0.35 * 0.35, kContrast = 0.025, kRounding = 1;
   const std::vector<double> spacing = spacing_of(palette);
   const std::size_t width = pixels.width;
   // One column of margin on both sides.
@@ -175,7 +179,8 @@ void map_dithered(const Pixels& pixels, std::span<const Rgba> palette, Mapper& m
       const Point wanted = wanted_at(color, row[x + 1], kLimit * spacing[nearest]);
       indices[i] = mapper(to_straight(wanted));
       const Point got = premultiply(palette[indices[i]]);
-      const double share = dither / 16 / (1 + contrast_at(pixels, x, y) / (kContrast * spacing[nearest]));
+      const double contrast = kRounding + contrast_at(pixels, x, y);
+      const double share = dither / 16 / (1 + contrast / (kContrast * spacing[nearest]));
       const std::size_t ahead = forward ? x + 2 : x, behind = forward ? x : x + 2;
       for (std::size_t d = 0; d < 4; ++d) {
         const double error = (wanted[d] - got[d]) * share;

@@ -14,8 +14,8 @@ namespace chromapress {
 std::vector<std::uint8_t> map_colors(std::span<const Rgba> colors, std::span<const Rgba> palette, ColorSpace space);
 
 /// The same for each pixel. dither: the share of the error that Floyd and Steinberg's filter hands on, 0 to 1, row
-/// by row in alternating direction; less of it where neighbours differ, and never more than half the way to the next
-/// entry. threads: for what is not dithered; 0 is as many as the processor has.
+/// by row in alternating direction; less of it where neighbours differ or entries hardly do, and never more than 0.35
+/// of the way to the next entry. threads: for what is not dithered; 0 is as many as the processor has.
 std::vector<std::uint8_t> map_pixels(const Pixels& pixels, std::span<const Rgba> palette, ColorSpace space,
                                      double dither, std::size_t threads = 1);
 

@@ -160,7 +160,8 @@ def map_pixels(
     """The index map.
 
     dither: the share of the error handed on, 0 (none) to 1 (Floyd-Steinberg, serpentine); less of it where neighbouring
-        pixels differ by much of the distance between entries, and never more than half that distance. Uses one thread.
+        pixels differ by much of the distance between entries or entries hardly do, and never more than 0.35 of that
+        distance. Uses one thread.
     """
 
 def map_rate_distortion(

@@ -49,6 +49,40 @@ def map_colors(colors: U8, palette: U8) -> U8:
     return np.argmin(d, axis=1).astype(np.uint8)
 
 
+def dither(pixels: U8, palette: U8, strength: float) -> U8:
+    """Floyd and Steinberg's filter, serpentine, pixel by pixel."""
+    height, width = pixels.shape[:2]
+    wide = np.concatenate([pixels, np.full((height, width, 4 - pixels.shape[2]), 255, np.uint8)], axis=2)
+    indices = map_colors(rgba(pixels), palette).reshape(height, width)
+    colors = premultiply(rgba(palette))
+    between = distances(colors, colors)
+    between[~may_become(palette, palette) | (between == 0)] = np.inf
+    spacing = np.where(np.isinf(between.min(axis=1)), 1, between.min(axis=1))
+    levels = np.pad(rgba(pixels).reshape(height, width, 4).astype(int), ((1, 1), (1, 1), (0, 0)), mode="edge")
+    beside = (levels[:-2, 1:-1], levels[2:, 1:-1], levels[1:-1, :-2], levels[1:-1, 2:])
+    contrast = np.max([np.abs(levels[1:-1, 1:-1] - other).max(axis=2) for other in beside], axis=0) ** 2
+    errors = np.zeros((height + 1, width + 2, 4))
+    for y in range(height):
+        step = 1 if y % 2 == 0 else -1
+        for x in range(width)[::step]:
+            alpha, nearest = wide[y, x, 3], indices[y, x]
+            if alpha == 0:
+                continue
+            error, limit = errors[y, x + 1], 0.35 * 0.35 * spacing[nearest]
+            length = float(distances(error[None], np.zeros((1, 4)))[0, 0])
+            wanted = premultiply(wide[y, x][None])[0] + (np.sqrt(limit / length) if length > limit else 1.0) * error
+            wanted[3] = 255.0 if alpha == 255 else np.clip(wanted[3], 1, 254)
+            wanted[:3] = np.clip(wanted[:3], 0, wanted[3])
+            shown_alpha = np.floor(wanted[3] + 0.5)
+            straight = np.append(np.floor(np.clip(wanted[:3] * (255.0 / shown_alpha), 0, 255) + 0.5), shown_alpha)
+            indices[y, x] = map_colors(straight.astype(np.uint8)[None], palette)[0]
+            share = strength / 16 / (1 + (1.0 + contrast[y, x]) / (0.025 * spacing[nearest]))
+            rest = (wanted - colors[indices[y, x]]) * share
+            for down, ahead, weight in ((0, step, 7), (1, -step, 3), (1, 0, 5), (1, step, 1)):
+                errors[y + down, x + 1 + ahead] += weight * rest
+    return indices
+
+
 def silhouette(points: F64, labels: NDArray[np.uint8]) -> float:
     """Over expanded points, from all pairs."""
     d = distances(points, points)

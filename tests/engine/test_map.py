@@ -47,6 +47,43 @@ def test_palette_error_is_that_of_the_mapped_pixels(image: U8, palette: U8) -> N
 
 
 @given(images(), palettes(), st.floats(0.01, 1))
+def test_dithers_like_the_definition(image: U8, palette: U8, dither: float) -> None:
+    assume(serves(palette, reference.rgba(image)))
+    assert np.array_equal(engine.map_pixels(image, palette, dither=dither), reference.dither(image, palette, dither))
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_dithers_a_gradient_like_the_definition(channels: int) -> None:
+    image = np.add.outer(np.arange(24) * 2, np.arange(32) * 3)[..., None].repeat(channels, axis=2).astype(np.uint8)
+    image[..., 1] //= 2
+    if channels == 4:
+        image[:4, :, 3], image[-8:, :, 3] = 0, 255
+    colors, counts = engine.histogram(image)
+    palette = engine.kmeans(colors, counts, 8).palette
+    got = engine.map_pixels(image, palette, dither=1)
+    assert not np.array_equal(got, engine.map_pixels(image, palette))
+    assert np.array_equal(got, reference.dither(image, palette, 1))
+
+
+def test_dithering_does_not_see_what_transparent_pixels_hide() -> None:
+    image = np.full((32, 32, 4), (128, 128, 128, 20), np.uint8)
+    image[::4, ::4, 3] = 0
+    other = image.copy()
+    other[::4, ::4, :3] = 255
+    palette = np.array([[0, 0, 0, 0], [0, 0, 0, 20], [255, 255, 255, 20]], np.uint8)
+    maps = [engine.map_pixels(a, palette, dither=1) for a in (image, other)]
+    assert np.array_equal(maps[0], maps[1])
+    assert set(maps[0].ravel().tolist()) == {0, 1, 2}
+
+
+def test_dithering_puts_no_lone_dots_where_a_colour_is_nearly_an_entry() -> None:
+    palette = np.array([[v, v, v, 255] for v in (60, 100)], np.uint8)
+    for level, entries in ((65, {60}), (70, {60, 100}), (90, {60, 100}), (95, {100})):
+        got = palette[engine.map_pixels(np.full((32, 32, 3), level, np.uint8), palette, dither=1)]
+        assert set(got[..., 0].ravel().tolist()) == entries
+
+
+@given(images(), palettes(), st.floats(0.01, 1))
 def test_dithering_keeps_kinds_and_exact_colours(image: U8, palette: U8, dither: float) -> None:
     colors = reference.rgba(image)
     assume(serves(palette, colors))
