@@ -97,13 +97,14 @@ def hdfs_site(home: Home) -> dict[str, str]:
     }
 
 
-def datanode_options(home: Home, role: str) -> list[str]:
+def datanode_options(data: Path, addresses: Mapping[str, str]) -> list[str]:
     """A DataNode's own folder and addresses, as options of its command."""
     settings = {
-        "dfs.datanode.data.dir": (home.hdfs_data / role).as_uri(),
-        "dfs.datanode.address": f"127.0.0.1:{home.ports[role]}",
-        "dfs.datanode.http.address": f"127.0.0.1:{home.ports[f'{role}_http']}",
-        "dfs.datanode.ipc.address": f"127.0.0.1:{home.ports[f'{role}_ipc']}",
+        "dfs.datanode.data.dir": data.as_uri(),
+        # Here it is what is set aside for each file that is being written: with the usual 128 MB, a disk with some
+        # gigabytes left would be too small for a few dozen small files at once.
+        "dfs.blocksize": str(1 << 20),
+        **addresses,
     }
     return [part for key, value in settings.items() for part in ("-D", f"{key}={value}")]
 
@@ -150,7 +151,12 @@ def role_command(home: Home, role: str) -> list[str]:
     """The command line of a role."""
     if role == "namenode":
         return java_command(home, "namenode.NameNode", [])
-    return java_command(home, "datanode.DataNode", datanode_options(home, role))
+    addresses = {
+        "dfs.datanode.address": f"127.0.0.1:{home.ports[role]}",
+        "dfs.datanode.http.address": f"127.0.0.1:{home.ports[f'{role}_http']}",
+        "dfs.datanode.ipc.address": f"127.0.0.1:{home.ports[f'{role}_ipc']}",
+    }
+    return java_command(home, "datanode.DataNode", datanode_options(home.hdfs_data / role, addresses))
 
 
 def format_namenode(home: Home) -> None:

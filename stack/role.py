@@ -104,7 +104,7 @@ def namenode(home: Home) -> list[str]:
 
 def datanode(home: Home) -> list[str]:
     data = datanode_folder(home.hdfs_data) / "data"
-    return hdfs.java_command(home, "datanode.DataNode", ["-D", f"dfs.datanode.data.dir={data.as_uri()}"])
+    return hdfs.java_command(home, "datanode.DataNode", hdfs.datanode_options(data, {}))
 
 
 def spark_class(role: str, *arguments: str) -> list[str]:

@@ -26,8 +26,8 @@ from pyarrow import fs
 # A file that nobody has closed is closed by the NameNode and the DataNodes in seconds; more if one of them is away.
 _RECOVERY_S: Final = 60.0
 
-# A DataNode sets a whole block aside for each file that is being written, and takes none that its disk has no room for.
-# So a small file's block is no larger than so many of these, the least that a NameNode takes by default.
+# The NameNode looks for a DataNode with room for a whole block, beside those of other files that are being written. So
+# a small file's block has no more than so many of these, the least that a NameNode takes by default.
 _BLOCK_STEP_BYTES: Final = 1 << 20
 _SMALL_FILE_BYTES: Final = 64 << 20
 
