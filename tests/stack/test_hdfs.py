@@ -1,14 +1,17 @@
 """HDFS as the stack starts it."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hdfs_native
 import pytest
 
+from chromapress import storage
 from chromapress.storage import Hdfs
 from stack import control, process
 from stack import hdfs as hadoop
@@ -93,3 +96,28 @@ def test_files_outlive_a_stop_and_a_lost_datanode_is_told(client: hdfs_native.Cl
     assert read(client, "/chromapress/later") == b"later"
     control.up(home, hadoop.services(home), print)
     assert all(control.look(home, service).problem is None for service in hadoop.services(home))
+
+
+def test_a_disk_with_little_room_takes_many_small_files_at_once(
+    client: hdfs_native.Client, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, options = shutil.disk_usage(home.path), hadoop.datanode_options
+    reserved = disk.used + disk.free - (1536 << 20)
+
+    def restart() -> None:
+        control.down(home, hadoop.ROLES[1:], print)
+        control.up(home, hadoop.services(home), print)
+
+    try:
+        with monkeypatch.context() as patch:
+            little = ["-D", f"dfs.datanode.du.reserved={reserved}"]
+            patch.setattr(hadoop, "datanode_options", lambda *which: [*options(*which), *little])
+            restart()
+        monkeypatch.setattr(storage, "_WRITE_AGAIN_AFTER_S", ())
+        store = Hdfs()
+        with ThreadPoolExecutor(64) as writers:
+            list(writers.map(lambda number: store.write(f"/chromapress/many/{number}", b"small"), range(128)))
+        assert len(store.names("/chromapress/many")) == 128
+    finally:
+        client.delete("/chromapress/many", recursive=True)
+        restart()
