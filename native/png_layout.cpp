@@ -158,7 +158,7 @@ class Chooser {
                                          : is_plain(c) ? plan_.plain
                                                        : plan_.filtered,
                                          c.format.depth);
-      if (most_ && pixels_ <= kMedium) coder.trials.passes *= pixels_ <= kTiny ? 4 : small_ ? 3 : 2;
+      if (most_ && pixels_ <= kMedium) coder.trials.passes *= small_ ? 4 : 2;
       Layout layout = written(c, coder);
       if (smallest.stream.empty() || size_of(layout) < size_of(smallest)) smallest = std::move(layout);
     }
