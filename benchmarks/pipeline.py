@@ -326,11 +326,8 @@ def _children_cpu(pool: Any) -> float:
     return total / TICKS
 
 
-K256: Final[dict[str, Any]] = {
-    "palette": {"rule": "fixed", "k": 256, "candidates": []},
-    "compression": {"effort": 1},
-}
 RULE: Final[dict[str, Any]] = {"compression": {"effort": 1}}
+K256: Final[dict[str, Any]] = {**RULE, "palette": {"rule": "fixed", "k": 256, "candidates": []}}
 PACKS: Final = {"source": {"layout": "parquet"}, "publish": {"layout": "parquet"}}
 CONFIGS: Final = {
     "k=256": K256,

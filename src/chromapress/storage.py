@@ -122,8 +122,7 @@ class Hdfs:
         size_bytes: of the file, where it is known: HDFS then needs little more room for it.
         """
         for pause in (*_WRITE_AGAIN_AFTER_S, None):
-            # Creating waits for the NameNode itself.
-            writer = self._client.create(path, _options(size_bytes, overwrite=True))
+            writer = self.writer(path, size_bytes)  # waits for the NameNode itself
             try:
                 with writer:
                     write_to(writer)
@@ -135,9 +134,9 @@ class Hdfs:
             else:
                 return
 
-    def writer(self, path: str) -> io.RawIOBase:
-        """A file to write piece by piece, or to replace so; close it."""
-        return self._client.create(path, _options(None, overwrite=True))
+    def writer(self, path: str, size_bytes: int | None = None) -> io.RawIOBase:
+        """A file to write piece by piece, or to replace so, of this size where it is known; close it."""
+        return self._client.create(path, _options(size_bytes, overwrite=True))
 
     def appender(self, path: str) -> io.RawIOBase:
         """An existing file to write on, piece by piece; close it. Whoever else had it open can write no more."""
