@@ -72,7 +72,7 @@ def quantized_of(row: Row) -> Quantized:
 
 def with_sources(part: int, paths: RunPaths, quantized: Iterable[Row]) -> Iterator[tuple[Row, Row | None]]:
     """Every image of a part that was to be quantized, with its source, and what it was quantized to."""
-    sources = read_part(part_path(paths, "ingest", part), *WHERE, "size_bytes")
+    sources = read_part(part_path(paths, "ingest", part), *WHERE)
     selected = read_part(part_path(paths, "select_k", part), "relative_path", "reason")
     images = (source | choice for source, choice in beside(sources, selected) if choice is not None)
     for image, found in beside(images, quantized):
@@ -86,7 +86,7 @@ def body(context: SparkContext, run: Run) -> dict[str, Any]:
     def rows(part: int) -> Iterator[Row]:
         quantized = read_part(part_path(paths, "quantize", part), *QUANTIZED.names)
         if config.compression.codec == "auto":
-            return compress(with_sources(part, paths, quantized), Landed(uri), config)
+            return compress(with_sources(part, paths, quantized), Landed(uri, config.limits), config)
         return compress(((row, row) for row in quantized), None, config)
 
     write_table(context, run, "compress", COMPRESSED, part_numbers(run), rows)

@@ -1,38 +1,31 @@
 """Stage ingest: the landing partition's files as rows, each with its colour histogram or a reason.
 
-Where k is fixed and there is nothing to choose from, no histogram is needed: then quantize decodes, of files heads are
-read, and packs are not read but for their paths.
+Where k is fixed and there is nothing to choose from, no histogram is needed: then nothing is read but the paths in
+packs, and quantize finds out what an image is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import asdict
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from lake import PARTITION_BYTES, GateError, Run, run_stage
-from landed import landing
+from landed import Landed, landing
 from packs import RowGroup, check_paths, read_row_group, row_groups
-from parts import Row, waiting, write_table
+from parts import Row, write_table
 from pyspark import SparkContext
 
 from chromapress.config import DatasetConfig
-from chromapress.decode import Undecodable, check_size, decode, identify
+from chromapress.decode import Undecodable, check_size, decode
 from chromapress.histogram import Histogram
-from chromapress.outcome import Outcome
 from chromapress.storage import File, open_source
 from chromapress.tables import INGESTED
 
-# A file that HDFS could not give is asked for again: a DataNode that went away is replaced by then.
-_READ_AGAIN_AFTER_S: Final = (1, 4)
-# So many files, and bytes, are read at once.
-_READERS: Final = 8
-_READ_BYTES: Final = 16 << 20
+# Up to here, a file is copied into the table: reading it there again is cheaper than reading it alone.
+_COPIED_BYTES: Final = 256 << 10
 # With more parts than this for each core, each costs every stage more than it spares at the end: then they grow.
 _PARTS_PER_CORE: Final = 16
 _MOST_PARTITION_BYTES: Final = 128 << 20
@@ -89,48 +82,34 @@ def ingest_packed(uri: str, groups: Iterable[RowGroup], config: DatasetConfig) -
 
 def ingest_files(uri: str, files: Iterable[File], config: DatasetConfig) -> Iterator[Row]:
     """The rows of some files. What is wrong with a file is in its row; what is wrong with the store is raised."""
-    # Reading a small file is mostly waiting: some wait at once.
-    with ThreadPoolExecutor(_READERS) as readers:
-        for some in _at_once(files):
-            with waiting():
-                reading = [readers.submit(_read, uri, file, config) for file in some]
-                wait(reading)
-            for file, read in zip(some, reading, strict=True):
-                try:
-                    content = read.result()
-                except Undecodable as told:
-                    yield {"relative_path": file.relative_path, "size_bytes": file.size_bytes} | _ended(told, None)
-                else:
-                    yield ingest_content(file.relative_path, content, config)
-
-
-def _at_once(files: Iterable[File]) -> Iterator[list[File]]:
-    """In their order, so many files that they fit in memory together."""
-    some: list[File] = []
-    for file in files:
-        if some and (len(some) == _READERS or sum(one.size_bytes for one in [*some, file]) > _READ_BYTES):
-            yield some
-            some = []
-        some.append(file)
-    yield some
+    empty = dict.fromkeys(INGESTED.names)
+    rows = (empty | {"relative_path": file.relative_path, "size_bytes": file.size_bytes} for file in files)
+    if not config.palette.needs_histograms:
+        yield from rows
+        return
+    for row, content in Landed(uri, config.limits).contents(rows):
+        try:
+            read = content()
+        except Undecodable as told:
+            yield row | _ended(told, None)
+        else:
+            yield ingest_content(row["relative_path"], read, config)
 
 
 def ingest_content(relative_path: str, content: bytes, config: DatasetConfig) -> Row:
     """The row of a file that has been read, tables.INGESTED."""
     row: Row = {"relative_path": relative_path, "size_bytes": len(content)}
+    copied = content if len(content) <= _COPIED_BYTES else None
     try:
         check_size(len(content), config.limits)
         row["sha256"] = hashlib.sha256(content).hexdigest()
-        if not config.palette.needs_histograms:
-            # Quantize decodes it anyway, and tells what cannot be.
-            return row | {"content": content, **asdict(identify(content, config.limits))}
         decoded = decode(content, config.limits)
     except Undecodable as told:
-        return row | _ended(told, content)
+        return row | _ended(told, copied)
     height, width = decoded.pixels.shape[:2]
     colors, counts = Histogram.of(decoded.pixels).packed()
     return row | {
-        "content": content,
+        "content": copied,
         "format": decoded.format,
         "mode": decoded.mode,
         "width": width,
@@ -138,23 +117,6 @@ def ingest_content(relative_path: str, content: bytes, config: DatasetConfig) ->
         "colors": colors,
         "counts": counts,
     }
-
-
-def _read(uri: str, file: File, config: DatasetConfig) -> bytes:
-    check_size(file.size_bytes, config.limits)
-    source, path = open_source(uri)
-    path = f"{path.rstrip('/')}/{file.relative_path}"
-    for pause in _READ_AGAIN_AFTER_S:
-        try:
-            return source.read(path)
-        except OSError:
-            time.sleep(pause)
-    try:
-        return source.read(path)
-    except OSError as error:
-        # Whoever still answers for the directory tells a lost file from a lost store.
-        source.exists(path)
-        raise Undecodable(Outcome.REJECTED, "unreadable", " ".join(str(error).split())) from None
 
 
 def _ended(told: Undecodable, content: bytes | None) -> Row:

@@ -128,7 +128,7 @@ def run_stage(
             if held:
                 lock.release(store, partition.lock, args.run)
             # Where the driver runs in a cluster, its exit code and its last line do not come back to who sent it.
-            told = {"code": code, "error": _sentence(error)}
+            told = {"code": code, "error": sentence(error)}
             store.write(partition.run(args.run).end(stage), json.dumps(told).encode())
         return _failed(error, code)
     except OSError as error:
@@ -217,10 +217,11 @@ def _begin(stage: str, run: Run) -> None:
         run.store.write(run.paths.config, run.config.canonical_json().encode())
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
+    """What an error says, on one line."""
     return " ".join(str(error).split())
 
 
 def _failed(error: BaseException, code: int) -> int:
-    print(f"chromapress: error: {_sentence(error)}", file=sys.stderr)
+    print(f"chromapress: error: {sentence(error)}", file=sys.stderr)
     return code

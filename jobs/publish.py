@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from catalogue import Catalogue
 from lake import GateError, Run, read_facts, run_stage, stage_facts
-from landed import FOUND, WHERE, Landed, landing, sources
+from landed import FOUND, PLACE, WHERE, Landed, landing, sources
 from parts import (
     Row,
     beside,
@@ -63,7 +63,7 @@ _ROW_GROUP: Final = 1024
 _READ_AT_ONCE: Final = 4
 
 # What the manifest needs of each stage: everything but pixels and files.
-_SMALL_INGESTED: Final = [name for name in INGESTED.names if name not in (*WHERE[2:], "colors", "counts")]
+_SMALL_INGESTED: Final = [name for name in INGESTED.names if name not in (*PLACE, "colors", "counts")]
 _SMALL: Final = {
     "select_k": ("relative_path", "reason", "curve", "k_by_rule", "flat_colors", "rules_disagree"),
     "quantize": ("relative_path", *FOUND, "outcome", "width", "height", "palette", "cluster_sizes"),
@@ -78,11 +78,11 @@ _DIGESTED: Final = ["relative_path", "source_size_bytes", "source_sha256", "pack
 def write_ended(context: SparkContext, run: Run) -> None:
     """Leave what all stages tell of each image, in the order of their parts: ENDED."""
     stages, given_up, parts = run.paths, under_floor(run.config), part_numbers(run)
-    some = in_shares(parts, context.defaultParallelism)
+    some, uri, limits = in_shares(parts, context.defaultParallelism), landing(run), run.config.limits
 
     def rows(of: Sequence[int]) -> Iterator[Row]:
         for part in of:
-            for row in ended_rows(part, stages, given_up):
+            for row in still_there(part, stages, ended_rows(part, stages, given_up), Landed(uri, limits)):
                 yield row | {"part": part, "told": pickle.dumps([row.get(name) for name in _TOLD])}
 
     write_table(context, run, "publish", ENDED, some, rows)
@@ -121,6 +121,22 @@ def ended_rows(part: int, stages: RunPaths, given_up: Outcome | None) -> Iterato
                 "published_size_bytes": None if outcome == Outcome.REJECTED else published_size,
             }
         )
+
+
+def still_there(part: int, stages: RunPaths, ended: Iterable[Row], landed: Landed) -> Iterator[Row]:
+    """What `ended_rows` tells of a part, where what is kept as it is has changed since: rejected."""
+    rows = list(ended)
+    kept = {row["relative_path"] for row in rows if row["outcome"] in KEPT}
+    changed = {}
+    if kept:
+        for source, file in landed.contents(row for row in sources(part, stages) if row["relative_path"] in kept):
+            try:
+                file()
+            except Undecodable as told:
+                changed[source["relative_path"]] = {"outcome": str(told.outcome), "reason": str(told)}
+    for row in rows:
+        path = row["relative_path"]
+        yield row | changed[path] | {"published_size_bytes": None} if path in changed else row
 
 
 def read_ended(run: Run) -> Iterator[Row]:
@@ -171,23 +187,27 @@ def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: 
 
     Only names go through the driver, in a file: a task takes those of a pack, or of some parts of the stages' tables.
     """
-    stages, uri, named = run.paths, landing(run), f"{run.paths.stage('publish')}/_named.parquet"
+    stages, uri, limits = run.paths, landing(run), run.config.limits
+    named = f"{stages.stage('publish')}/_named.parquet"
     groups = write_named(run, catalogue, named)
 
     def contents(group: pa.Table) -> Iterator[Row]:
         """The group's images as they landed: PACKED."""
-        landed = Landed(uri)
+        landed = Landed(uri, limits)
         for part in sorted(set(group["part"].to_pylist())):
             of_part = group.filter(pc.equal(group["part"], part))
             names = dict(zip(of_part["relative_path"].to_pylist(), of_part["published_path"].to_pylist(), strict=True))
             some_kept = bool(pc.any(pc.is_in(of_part["outcome"], pa.array(KEPT))).as_py())
             landed_here = sources(part, stages) if some_kept else read_part(part_path(stages, "ingest", part), WHERE[0])
             encoded = read_part(part_path(stages, "compress", part), "relative_path", "encoded")
-            for source, end in beside(landed_here, encoded):
+            published = (
+                source | ({"content": end["encoded"]} if end and end["encoded"] else {})
+                for source, end in beside(landed_here, encoded)
+                if source["relative_path"] in names
+            )
+            for source, read in landed.contents(published):
                 path = source["relative_path"]
-                if path in names:
-                    content = (end and end["encoded"]) or landed.content(source)
-                    yield {"relative_path": path, "published_path": names[path], "content": content}
+                yield {"relative_path": path, "published_path": names[path], "content": read()}
 
     def write_files(group: pa.Table) -> None:
         # Writing a small file is mostly waiting: many wait at once.
@@ -298,7 +318,7 @@ def examples(run: Run, catalogue: Catalogue, ended: pa.Table) -> list[report.Exa
     def row(path: str, stage: str, *columns: str) -> Row:
         return find_row(part_path(run.paths, stage, catalogue.part(path)), path, *columns)
 
-    landed = Landed(landing(run))
+    landed = Landed(landing(run), run.config.limits)
     made = []
     for path, why in report.pick_examples(ended):
         source = row(path, "ingest", *WHERE)
@@ -307,7 +327,7 @@ def examples(run: Run, catalogue: Catalogue, ended: pa.Table) -> list[report.Exa
         try:
             before = landed.content(source)
         except Undecodable:
-            continue  # its pack went away since it was quantized: there is nothing to show it beside
+            continue  # it went away since it was quantized: there is nothing to show it beside
         made.append(report.Example(path, why, before, row(path, "compress", "encoded")["encoded"]))
     return made
 

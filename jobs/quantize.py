@@ -42,17 +42,17 @@ def quantize_all(
     images: Iterable[Row], landed: Landed, quantize_one: Callable[[Row, np.ndarray], Quantized], limits: Limits
 ) -> Iterator[Row]:
     """The images as tables.QUANTIZED."""
-    for image in images:
+    for image, file in landed.contents(images):
         row = {name: image[name] for name in ("relative_path", *FOUND)}
         try:
-            content = landed.content(image)
+            content = file()
             if row["sha256"] is None:
                 row["size_bytes"] = len(content)
                 check_size(len(content), limits)
                 row["sha256"] = hashlib.sha256(content).hexdigest()
             decoded = decode(content, limits)
         except Undecodable as told:
-            # Ingest may have read its head only, or nothing; and what has landed can be changed.
+            # Ingest may not have read it; and what has landed can be changed.
             yield row | {"outcome": str(told.outcome), "reason": str(told)}
         else:
             row |= {"format": decoded.format, "mode": decoded.mode, "reason": image["reason"]}
@@ -97,7 +97,7 @@ def body(context: SparkContext, run: Run) -> dict[str, Any]:
         return quantize(pixels, Histogram.of(pixels), Verdict(image["verdict"]), image["k"], centres, config)
 
     def rows(part: int) -> Iterator[Row]:
-        return quantize_all(to_quantize(part, paths, config), Landed(uri), quantize_one, config.limits)
+        return quantize_all(to_quantize(part, paths, config), Landed(uri, config.limits), quantize_one, config.limits)
 
     write_table(context, run, "quantize", QUANTIZED, part_numbers(run), rows)
     return facts

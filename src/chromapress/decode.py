@@ -62,16 +62,6 @@ class Decoded:
     mode: str  # the file's, in Pillow's words
 
 
-@dataclass(frozen=True)
-class Identified:
-    """What an image file says of itself."""
-
-    format: str  # in Pillow's words
-    mode: str  # in Pillow's words
-    width: int  # as it is stored, not upright
-    height: int
-
-
 class Undecodable(Exception):  # noqa: N818  (not an error of the program: a row with a reason)
     """An image that is not quantized: rejected, or kept as it is because it has several frames or pages."""
 
@@ -103,13 +93,6 @@ def decode(content: bytes, limits: Limits) -> Decoded:
             return Decoded(_upright_srgb(image), str(image.format), image.mode)
         except DAMAGE as error:
             raise _damaged(error) from None
-
-
-def identify(content: bytes, limits: Limits) -> Identified:
-    """What a file's head tells, or Undecodable; that its pixels can be decoded is not said."""
-    check_size(len(content), limits)
-    with _opened(content, limits) as image:
-        return Identified(str(image.format), image.mode, image.width, image.height)
 
 
 def _opened(content: bytes, limits: Limits) -> Image.Image:

@@ -47,7 +47,7 @@ def spark(hdfs: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @pytest.fixture(scope="session")
 def press_partition(spark: SparkSession) -> Callable[..., Run]:
-    """Land files in a dataset of its own and take them through the five stages; `then` is called after ingest."""
+    """Land files in a dataset of its own and take them through the five stages; `then` is called after one of them."""
     import compress
     import ingest
     import lake
@@ -63,6 +63,7 @@ def press_partition(spark: SparkSession) -> Callable[..., Run]:
         files: Mapping[str, bytes],
         config: DatasetConfig,
         then: Callable[[Run], object] = lambda run: None,
+        after: str = "ingest",
     ) -> Run:
         store = store_of()
         partition = DatasetPaths(root, "set").partition("dt=2026-11-23")
@@ -72,7 +73,7 @@ def press_partition(spark: SparkSession) -> Callable[..., Run]:
         for stage, job in stages.items():
             started = time.time()
             lake.keep_facts(run, stage, started, job.body(spark.sparkContext, run))
-            if stage == "ingest":
+            if stage == after:
                 then(run)
         return run
 
