@@ -1,6 +1,6 @@
 """The five stages as they run at night, beside loops around pngquant and around the engine on the same files.
 
-The loop around the engine runs on local files, and with packs from HDFS to HDFS.
+The loop around the engine runs on local files, and from HDFS to HDFS, with files and with packs.
 
 Time is start-up (of a handful of images) and a slope: seconds for each image more. An HDFS of its own is started for
 it, and ended; the stages are spark-submits as Airflow starts them, on local[2] or another master.
@@ -49,6 +49,8 @@ PARTITION: Final = "dt=2026-01-01"
 PROCESSES: Final = 2
 PACKED: Final = 200  # images of a pack, some 128 MB
 ROW_GROUP: Final = 16
+FILES_AT_ONCE: Final = 64  # that a process of the loop from HDFS to HDFS takes
+WRITERS: Final = 32  # and that it reads or writes at once
 PACK: Final = pa.schema([("relative_path", pa.string()), ("content", pa.binary())])
 SAMPLE_S: Final = 0.2
 TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -288,6 +290,19 @@ def _press_packed(task: tuple[str, int, str, str]) -> int:
     return sum(len(content) for _, content in made)
 
 
+def _press_files(task: tuple[list[str], str, str]) -> int:
+    paths, target, text = task
+    store, config, size, writes = store_of(), parse(json.loads(text), "bench"), 0, []
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for path, content in zip(paths, pool.map(store.read, paths), strict=True):
+            made = press(content, config).content or b""
+            writes.append(pool.submit(store.write, f"{target}/{Path(path).name}", made))
+            size += len(made)
+        for write in writes:
+            write.result()
+    return size
+
+
 def engine_loop(way: str, files: list[Path], config: dict[str, Any]) -> Measure:
     """Two processes that do the same arithmetic with nothing around it."""
     text = json.dumps(config)
@@ -295,15 +310,21 @@ def engine_loop(way: str, files: list[Path], config: dict[str, Any]) -> Measure:
 
 
 def hdfs_loop(way: str, files: list[Path], config: dict[str, Any]) -> Measure:
-    """The same from packs in HDFS to packs in HDFS, with no stages: what a store takes, whatever uses it."""
-    base = f"{DEFAULT_ROOT}/loop-{len(files)}"
-    land(files, f"{base}/landing", parse(config, way))
-    tasks = [
-        (f"{base}/landing/{pack:06}.parquet", group, f"{base}/made", json.dumps(config))
-        for pack in range(0, len(files), PACKED)
-        for group in range(-(-min(PACKED, len(files) - pack) // ROW_GROUP))
-    ]
-    measure = looped(f"HDFS loop around {way}", len(files), _press_packed, tasks, 1)
+    """The same from HDFS to HDFS, files or packs, with no stages: what a store takes, whatever uses it."""
+    base, text = f"{DEFAULT_ROOT}/loop-{len(files)}", json.dumps(config)
+    landing, made = f"{base}/landing", f"{base}/made"
+    land(files, landing, parse(config, way))
+    if way.endswith("packed"):
+        packed = [
+            (f"{landing}/{pack:06}.parquet", group, made, text)
+            for pack in range(0, len(files), PACKED)
+            for group in range(-(-min(PACKED, len(files) - pack) // ROW_GROUP))
+        ]
+        measure = looped(f"HDFS loop around {way}", len(files), _press_packed, packed, 1)
+    else:
+        paths = [f"{landing}/{path.name}" for path in files]
+        alone = [(paths[first : first + FILES_AT_ONCE], made, text) for first in range(0, len(paths), FILES_AT_ONCE)]
+        measure = looped(f"HDFS loop around {way}", len(files), _press_files, alone, 1)
     store_of().delete(base)
     return measure
 
@@ -385,8 +406,9 @@ def main() -> None:
                         tell(measure)
                     if args.loops:
                         # With packs, the arithmetic is the same as with files.
-                        loop = hdfs_loop if way.endswith("packed") else engine_loop
-                        tell(loop(way, some, CONFIGS[way]))
+                        if not way.endswith("packed"):
+                            tell(engine_loop(way, some, CONFIGS[way]))
+                        tell(hdfs_loop(way, some, CONFIGS[way]))
                 if args.loops:
                     tell(pngquant_loop(some, log))
         finally:
