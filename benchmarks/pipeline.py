@@ -373,10 +373,12 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    args.output.mkdir(parents=True, exist_ok=True)
-    log = args.output / "pipeline.log"
+    # What pngquant gets are links to the photographs here.
+    output = args.output.resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    log = output / "pipeline.log"
     width, height = args.size
-    made = args.output / f"photographs-{width}x{height}"
+    made = output / f"photographs-{width}x{height}"
     files = variants(args.images, max(args.counts), made, width, height)
     measures: list[Measure] = []
 
@@ -413,7 +415,7 @@ def main() -> None:
                     tell(pngquant_loop(some, log))
         finally:
             control.down(home, hdfs.ROLES[::-1], print)
-    with (args.output / "pipeline.csv").open("w", newline="") as file:
+    with (output / "pipeline.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(asdict(measures[0])))
         writer.writeheader()
         writer.writerows(asdict(one) for one in measures)

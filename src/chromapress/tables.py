@@ -39,11 +39,11 @@ INGESTED: Final = pa.schema(
     [
         pa.field("relative_path", pa.string()),  # below the landing partition
         *_FILE,
-        pa.field("content", pa.binary()),  # the file, byte for byte; null where rejected or in a pack
+        pa.field("content", pa.binary()),  # the file, byte for byte; null where the landing zone is read
         pa.field("pack", pa.string()),  # the pack that holds it, below the landing partition; null for a file
         pa.field("row_group", pa.int32()),  # of the pack
         pa.field("row", pa.int32()),  # of the row group
-        pa.field("width", pa.int32()),  # upright; where there is no histogram, as stored
+        pa.field("width", pa.int32()),  # upright; null where ingest does not decode
         pa.field("height", pa.int32()),
         pa.field("colors", pa.binary()),  # uint8 [n, 4], see the engine's contract; null where none is needed
         pa.field("counts", pa.binary()),  # uint32 [n]
