@@ -72,7 +72,8 @@ _SMALL: Final = {
 
 # What the manifest tells of an image, however others are called: pickled in `told`, which nobody reads on the way.
 _TOLD: Final = [name for name in MANIFEST.names if name not in ("published_path", "pack")]
-_DIGESTED: Final = ["relative_path", "source_size_bytes", "source_sha256", "pack"]
+# What a version is named after; the outcome, since what had changed and was rejected may be there again.
+_DIGESTED: Final = ["relative_path", "source_size_bytes", "source_sha256", "pack", "outcome"]
 
 
 def write_ended(context: SparkContext, run: Run) -> None:
@@ -260,7 +261,7 @@ def write_named(run: Run, catalogue: Catalogue, path: str) -> list[range]:
 
 
 def write_manifest(run: Run, catalogue: Catalogue, target: VersionPaths) -> str:
-    """Write manifest.parquet, and return the version's name: a digest of inputs, configuration, engine and decoder.
+    """Write manifest.parquet, and return the version's name: a digest of inputs, outcomes, configuration, engine and decoder.
 
     One sorted file: the same rows give the same bytes, however many executors there were.
     """

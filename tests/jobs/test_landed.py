@@ -115,10 +115,13 @@ def test_what_was_to_be_kept_and_is_gone_is_rejected(press_partition: Callable[.
         run.store.delete(f"{run.partition.landing}/{lost}")
 
     keys = {"source": {"layout": layout}, "compression": {"min_saving_percent": 99.9}, **FIXED, **LIMITS}
-    told = ends(press_partition(f"/lost-{layout}", "run", landed, parse(keys, "test"), lose, "compress"))
+    config = parse(keys, "test")
+    told = ends(press_partition(f"/lost-{layout}", "run", landed, config, lose, "compress"))
     assert told.pop(next(iter(PHOTOS))).startswith("changed: ")
     assert len(told) == len(PHOTOS) - 1
     assert set(told.values()) == {"kept"}
+    # Where it is there again, that is another version.
+    assert set(ends(press_partition(f"/lost-{layout}", "again", landed, config)).values()) == {"kept"}
 
 
 @pytest.mark.parametrize("rule", [{}, FIXED])
