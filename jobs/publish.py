@@ -261,7 +261,7 @@ def write_named(run: Run, catalogue: Catalogue, path: str) -> list[range]:
 
 
 def write_manifest(run: Run, catalogue: Catalogue, target: VersionPaths) -> str:
-    """Write manifest.parquet, and return the version's name: a digest of inputs, outcomes, configuration, engine and decoder.
+    """Write manifest.parquet, and return the version's name: a digest of inputs, outcomes, configuration and programs.
 
     One sorted file: the same rows give the same bytes, however many executors there were.
     """
