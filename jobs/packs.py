@@ -15,7 +15,7 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from lake import GateError
+from lake import GateError, sentence
 from parts import TASKS_PER_CORE, waiting
 from pyspark import SparkContext
 
@@ -46,7 +46,7 @@ def row_groups(uri: str, files: Sequence[File]) -> list[RowGroup]:
             with source.reader(f"{path.rstrip('/')}/{file.relative_path}") as stream, pq.ParquetFile(stream) as pack:
                 schema, footer = pack.schema_arrow, pack.metadata
         except pa.ArrowInvalid as error:
-            raise GateError(f"{file.relative_path} is not a pack: {' '.join(str(error).split())}") from None
+            raise GateError(f"{file.relative_path} is not a pack: {sentence(error)}") from None
         for name, kind in _COLUMNS.items():
             if name not in schema.names or schema.field(name).type != kind:
                 told = f"{name} of type {schema.field(name).type}" if name in schema.names else f"no column {name}"

@@ -184,7 +184,7 @@ def versions() -> dict[str, str]:
 
 
 def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: str) -> None:
-    """The published files: new ones from what compress left, kept ones from what ingest read.
+    """The published files: new ones from what compress left, kept ones as they landed.
 
     Only names go through the driver, in a file: a task takes those of a pack, or of some parts of the stages' tables.
     """
@@ -193,7 +193,7 @@ def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: 
     groups = write_named(run, catalogue, named)
 
     def contents(group: pa.Table) -> Iterator[Row]:
-        """The group's images as they landed: PACKED."""
+        """The group's images, in the order in which they landed: PACKED."""
         landed = Landed(uri, limits)
         for part in sorted(set(group["part"].to_pylist())):
             of_part = group.filter(pc.equal(group["part"], part))
@@ -202,7 +202,7 @@ def write_images(context: SparkContext, run: Run, catalogue: Catalogue, images: 
             landed_here = sources(part, stages) if some_kept else read_part(part_path(stages, "ingest", part), WHERE[0])
             encoded = read_part(part_path(stages, "compress", part), "relative_path", "encoded")
             published = (
-                source | ({"content": end["encoded"]} if end and end["encoded"] else {})
+                source | {"content": end["encoded"]} if end and end["encoded"] else source
                 for source, end in beside(landed_here, encoded)
                 if source["relative_path"] in names
             )

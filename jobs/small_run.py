@@ -18,7 +18,7 @@ import ingest
 import publish
 import quantize
 import select_k
-from lake import Body, GateError, Run, end_stage, read_facts, run_stage
+from lake import Body, GateError, Run, end_stage, read_facts, run_stage, sentence
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark import SparkContext
 from pyspark.errors import PySparkException
@@ -40,7 +40,7 @@ def go_on(context: SparkContext, run: Run) -> None:
         try:
             facts = body(context, run)
         except (GateError, OSError, PySparkException, Py4JError) as error:
-            print(f"{stage} is left to its own task: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"{stage} is left to its own task: {sentence(error)}", file=sys.stderr)
             return
         end_stage(run, stage, started, facts)
         run.store.write(run.paths.done_ahead(stage), b"")
